@@ -1,0 +1,1 @@
+"""WHEN AND WHERE: calendar, runs, windows, placement, simulation."""

@@ -1,0 +1,1 @@
+"""WHAT LICENCES: rules as dated data, the hosts a VM can reach, counts over time."""

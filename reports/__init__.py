@@ -1,0 +1,1 @@
+"""Renders saved results. Computes nothing."""
