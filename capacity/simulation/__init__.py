@@ -1,0 +1,1 @@
+"""Simulation of a planned week: the reference model in SimPy."""
