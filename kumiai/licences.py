@@ -1,0 +1,64 @@
+"""`kumiai license count`."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import licensing
+from layout import folder
+
+from .terminal import OK, UNFIT, Refused, emit, emit_json
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands of this file."""
+    group = typer.Typer(no_args_is_help=True, help="ライセンスの計数。")
+    group.command("count")(count)
+    group.callback()(_license)
+    app.add_typer(group, name="license")
+
+
+def _license() -> None:
+    """ライセンスの計数。"""
+
+
+def count(
+    source: Annotated[Path, typer.Argument(metavar="DIR|LAYOUT", help="計画フォルダー、または layout.json")],
+    as_of: Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="この日の必要数 (YYYY-MM-DD)")] = None,
+    rules: Annotated[Path | None, typer.Option("--rules", help="追加の規則フォルダー")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON で出力する")] = False,
+) -> None:
+    """この構成に要るライセンスの数と、年度内の違反を示す。"""
+    day = _day(as_of)
+    plan = folder.read(source) if source.is_dir() else None
+    layout = plan.layout if plan is not None else folder.read_layout(source)
+    result = licensing.count(
+        layout,
+        fiscal_year=layout.estate.fiscal_year,
+        entitlements=None if plan is None else plan.estate.entitlements,
+        as_of=day,
+        rules_dir=rules,
+    )
+    if plan is not None and day is None and rules is None:
+        text = json.dumps(result.to_json(), ensure_ascii=False, indent=1) + "\n"
+        folder.write_result(source, "licences.json", text.encode())
+    if as_json:
+        emit_json(result.to_json())
+    else:
+        for line in licensing.lines(result):
+            emit(line)
+    raise typer.Exit(UNFIT if result.violations else OK)
+
+
+def _day(text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise Refused(f"--as-of: 日付が正しくありません（{text}）。YYYY-MM-DD の形で書いてください") from None
