@@ -10,7 +10,7 @@ import typer
 import estate
 from estate import example
 
-from .terminal import MALFORMED, OK, Refused, emit, emit_json, tell
+from .terminal import MALFORMED, OK, RefusedError, emit, emit_json, tell
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +27,7 @@ def new(
     try:
         written = example.write(directory, template)
     except example.ExampleError as error:
-        raise Refused(str(error), exit_code=MALFORMED) from None
+        raise RefusedError(str(error), exit_code=MALFORMED) from None
     emit(f"作成しました：{written}")
     emit(f"次に：kumiai check {written}")
 

@@ -12,7 +12,7 @@ import typer
 import licensing
 from layout import folder
 
-from .terminal import OK, UNFIT, Refused, emit, emit_json
+from .terminal import OK, UNFIT, RefusedError, emit, emit_json
 
 
 def register(app: typer.Typer) -> None:
@@ -61,4 +61,4 @@ def _day(text: str | None) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise Refused(f"--as-of: 日付が正しくありません（{text}）。YYYY-MM-DD の形で書いてください") from None
+        raise RefusedError(f"--as-of: 日付が正しくありません（{text}）。YYYY-MM-DD の形で書いてください") from None

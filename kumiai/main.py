@@ -12,7 +12,7 @@ from estate import EstateErrors
 from licensing import LicensingError
 
 from . import deploy, estate_files, lab, licences, plan, report, simulate
-from .terminal import FAILURE, INTERRUPTED, MALFORMED, Refused, tell
+from .terminal import FAILURE, INTERRUPTED, MALFORMED, RefusedError, tell
 
 app = typer.Typer(
     name="kumiai",
@@ -45,7 +45,7 @@ def guarded() -> int:
         for problem in errors.problems:
             tell(str(problem))
         return errors.exit_code
-    except Refused as refusal:
+    except RefusedError as refusal:
         for line in refusal.lines:
             tell(line)
         return refusal.exit_code

@@ -9,7 +9,7 @@ import typer
 
 from layout import folder
 
-from .terminal import Refused, emit, tell
+from .terminal import RefusedError, emit, tell
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +28,7 @@ def report(
 
     unknown = [name for name in formats.split(",") if name != "html"]
     if unknown:
-        raise Refused(f"--format: 知らない形式です（{', '.join(unknown)}）。html を指定してください")
+        raise RefusedError(f"--format: 知らない形式です（{', '.join(unknown)}）。html を指定してください")
     plan = folder.read(directory)
     record = gather(plan)
     for missing in record.missing:

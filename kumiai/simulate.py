@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .terminal import Refused, emit, emit_json, progress_bar
+from .terminal import RefusedError, emit, emit_json, progress_bar
 
 
 def register(app: typer.Typer) -> None:
@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
     app.command("simulate")(simulate)
 
 
-def simulate(  # noqa: PLR0913 - each parameter is an option of the command line
+def simulate(
     directory: Annotated[Path | None, typer.Argument(metavar="DIR", help="計画フォルダー")] = None,
     trace: Annotated[Path | None, typer.Option(metavar="DIR", help="トレースのフォルダー")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="OUT", help="トレースの結果")] = None,
@@ -28,9 +28,9 @@ def simulate(  # noqa: PLR0913 - each parameter is an option of the command line
 ) -> None:
     """最も混む週を、処理量を乱して繰り返し模擬する。または他者のトレースを再生する。"""
     if engine != "simpy":
-        raise Refused(f"--engine: 知らない計算方法です（{engine}）。simpy を指定してください")
+        raise RefusedError(f"--engine: 知らない計算方法です（{engine}）。simpy を指定してください")
     if (directory is None) == (trace is None):
-        raise Refused("計画フォルダー DIR か --trace DIR のどちらか一方を指定してください")
+        raise RefusedError("計画フォルダー DIR か --trace DIR のどちらか一方を指定してください")
     if trace is not None:
         _replay(trace, output, as_json=as_json)
     elif directory is not None:
@@ -44,7 +44,9 @@ def _week(directory: Path, week: str, replications: int, seed: int, *, as_json: 
     try:
         chosen = "tightest" if week == "tightest" else date.fromisoformat(week)
     except ValueError:
-        raise Refused(f"--week: 日付が正しくありません（{week}）。YYYY-MM-DD か tightest と書いてください") from None
+        raise RefusedError(
+            f"--week: 日付が正しくありません（{week}）。YYYY-MM-DD か tightest と書いてください"
+        ) from None
     plan = folder.read(directory)
     with progress_bar() as progress:
         result = engine.simulate_folder(plan, week=chosen, replications=replications, seed=seed, progress=progress)
@@ -61,13 +63,13 @@ def _replay(trace: Path, output: Path | None, *, as_json: bool) -> None:
     from capacity.simulation import trace as trace_files
 
     if output is None:
-        raise Refused("--trace には結果のフォルダー -o OUT が要ります")
+        raise RefusedError("--trace には結果のフォルダー -o OUT が要ります")
     try:
         system = trace_files.read(trace)
         result = reference.simulate(system)
         summary = trace_files.write_results(output, system, result)
     except trace_files.TraceError as error:
-        raise Refused(*str(error).splitlines()) from None
+        raise RefusedError(*str(error).splitlines()) from None
     if as_json:
         emit_json(summary)
     else:

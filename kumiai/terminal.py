@@ -21,7 +21,7 @@ stdout = Console(soft_wrap=True, highlight=False, markup=False)
 stderr = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A user's mistake or an unfit input, already in words: its lines go to stderr, the command ends."""
 
     def __init__(self, *lines: str, exit_code: int = MALFORMED) -> None:

@@ -21,7 +21,7 @@ RESERVED_ADDRESSES = 10  # the gateway is .1; .2 to .9 stay free for routers and
 QEMU_OUI = 0x525400  # the prefix that libvirt itself uses for generated MACs
 
 
-class AddressSpaceExhausted(Exception):
+class AddressSpaceError(Exception):
     """More networks or VMs than the private address space 10.0.0.0/8 holds."""
 
 
@@ -45,7 +45,7 @@ class Numbering:
 
 
 def allot(estate: ResolvedEstate) -> Numbering:
-    """Numbers every network and VM. Raises AddressSpaceExhausted."""
+    """Numbers every network and VM. Raises AddressSpaceError."""
     groups = _group_vms(estate.vms)
     vlan_by_site: dict[str, int] = {}
     networks: list[NetworkRecord] = []
@@ -93,12 +93,12 @@ def _subnet(first_free: int, vm_count: int) -> IPv4Network:
         size *= 2
     start = -(-first_free // size) * size
     if start + size - 1 > int(ADDRESS_SPACE.broadcast_address):
-        raise AddressSpaceExhausted(f"アドレス空間 {ADDRESS_SPACE} にネットワークが収まりません")
+        raise AddressSpaceError(f"アドレス空間 {ADDRESS_SPACE} にネットワークが収まりません")
     return IPv4Network((start, 32 - (size.bit_length() - 1)))
 
 
 def _mac(index: int) -> str:
     if index >= 1 << 24:
-        raise AddressSpaceExhausted("MAC アドレスの範囲 52:54:00 に仮想サーバが収まりません")
+        raise AddressSpaceError("MAC アドレスの範囲 52:54:00 に仮想サーバが収まりません")
     value = (QEMU_OUI << 24) | index
     return ":".join(f"{(value >> shift) & 0xFF:02x}" for shift in range(40, -8, -8))
