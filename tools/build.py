@@ -53,18 +53,18 @@ class Program:
     package: str
     ldflags: str
     place: str
-    minutes: str
+    duration: str
 
 
 PROGRAMS = (
-    Program("language-host", f"{SDK}/python/cmd/pulumi-language-python", "-s -w", f"bin/{LANGUAGE_HOST}", "1 分以内"),
-    Program("provider", ".", "-s -w", f"plugins/{PLUGIN_FOLDER}/{PROVIDER}", "約 2 分"),
+    Program("language-host", f"{SDK}/python/cmd/pulumi-language-python", "-s -w", f"bin/{LANGUAGE_HOST}", "40 秒ほど"),
+    Program("provider", ".", "-s -w", f"plugins/{PLUGIN_FOLDER}/{PROVIDER}", "1 分ほど"),
     Program(
         "engine",
         "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
         f"-s -w -X {SDK}/go/common/version.Version={PULUMI}",
         "bin/pulumi",
-        "約 5 分",
+        "5 分ほど",
     ),
 )
 
@@ -76,7 +76,8 @@ class BuildError(Exception):
 def build_key(sources: Path = SOURCES) -> str:
     """Answer 16 hexadecimal digits that change with every go.mod, go.sum, main.go, build flag and kind of machine."""
     digest = hashlib.sha256()
-    recipe = [LAYOUT, FLAGS, [vars(program) for program in PROGRAMS], platform.system(), platform.machine()]
+    programs = [(program.module, program.package, program.ldflags, program.place) for program in PROGRAMS]
+    recipe = [LAYOUT, FLAGS, programs, platform.system(), platform.machine()]
     digest.update(json.dumps(recipe).encode())
     for program in PROGRAMS:
         for path in sorted((sources / program.module).iterdir()):
@@ -158,7 +159,7 @@ def _compile(go: Path, target: Path, env: Mapping[str, str]) -> None:
     for program in PROGRAMS:
         output = target / program.place
         output.parent.mkdir(parents=True, exist_ok=True)
-        with step(f"{output.name} を取得・ビルドしています（2 コアで{program.minutes}）"):
+        with step(f"{output.name} を取得・ビルドしています（2 コアで {program.duration}）"):
             command: list[str | Path] = [
                 go,
                 "build",

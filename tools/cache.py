@@ -24,8 +24,8 @@ def cache_folder(env: Mapping[str, str]) -> Path:
 def appearing(target: Path) -> Iterator[Path | None]:
     """Yield an empty folder that becomes `target` when the block ends well, or None where `target` exists already.
 
-    Only one process at a time is inside the block for folders of the same parent; the others wait. If the block fails or
-    is interrupted its folder is removed. After kill -9 it stays under a temporary name and the next call removes it.
+    Only one process at a time is inside the block for folders of the same parent; the others wait. If the block fails
+    or is interrupted its folder is removed. After kill -9 it stays under a temporary name; the next call removes it.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with _locked(target.parent / ".lock"):
