@@ -26,7 +26,7 @@ case "$2" in
     if [ -n "$FAIL" ]; then echo "go: downloading x v1" >&2; echo "disk full" >&2; exit 1; fi
     if [ -n "$SLOW" ]; then touch "$SLOW"; exec sleep 60; fi
     body="echo ${ENGINE_SAYS:-v3.259.0}" ;;
-*/pulumi-language-python) body="echo 'fatal: missing required engine RPC address argument' >&2; exit 1" ;;
+*/pulumi-language-python) body='echo 4711; exec sleep 60' ;;
 */pulumi-resource-libvirt)
     info='{"resources": {"libvirt_domain": {}, "libvirt_volume": {}, "libvirt_pool": {}, "libvirt_network": {}}}'
     body="[ \$1 = -version ] && echo 0.5.4 || echo '$info'" ;;
