@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from capacity.grid import FAR, FreeCores, Grid, demand, reduce_rows, rows_of
-from capacity.records import SLOT_S, Bools, Floats, Ints, OnlineTable
+from capacity.records import SLOT_S, Bools, Floats, Ints
 
 UNPLACED = -FAR
 _TIE = 0.05
@@ -306,17 +306,3 @@ def _score(load: Floats, shape: Floats, width: int) -> Floats:
         return np.broadcast_to(np.arange(width, dtype=np.float64), (len(load), width)).copy()
     return largest + _TIE * total / scale
 
-
-def site_load(base: Floats, grid: Grid, start: Ints) -> Floats:
-    """Load per site and slot of a whole schedule, online load included."""
-    from capacity.profile import deliver
-
-    runs = grid.runs
-    begin = start * SLOT_S + runs.fixed_s
-    moved = deliver(
-        runs.site, begin, start * SLOT_S + runs.duration_s, runs.max_cores, base.shape[0], base.shape[1]
-    )
-    return base + moved
-
-
-__all__ = ["UNPLACED", "Batch", "Filler", "OnlineTable", "site_load"]

@@ -78,6 +78,8 @@ class RunTable:
     change_from_s: Floats = field(default_factory=_no_floats)
     change_until_s: Floats = field(default_factory=_no_floats)
     change_vcpu: Ints = field(default_factory=_no_ints)
+    job_labels: tuple[str, ...] = ()
+    """Per job: `団体 業務システム ジョブ` by their Japanese names, for messages; may be absent."""
 
     @property
     def duration_s(self) -> Floats:

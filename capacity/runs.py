@@ -150,6 +150,14 @@ def _predecessors(estate: ResolvedEstate, rows: list[Ints], release_s: Floats) -
     return np.concatenate(run), np.concatenate(before), np.concatenate(lag), np.concatenate(business)
 
 
+def _labels(estate: ResolvedEstate) -> tuple[str, ...]:
+    tenants = {tenant.id: tenant.name for tenant in estate.tenants}
+    systems = {(system.tenant, system.id): system.name for system in estate.systems}
+    return tuple(
+        f"{tenants[job.tenant]} {systems.get((job.tenant, job.system), job.system)} {job.name}" for job in estate.jobs
+    )
+
+
 def _per_job(values: list[float], counts: Ints) -> Floats:
     return np.repeat(np.array(values, dtype=np.float64), counts)
 
@@ -238,4 +246,5 @@ def generate(estate: ResolvedEstate) -> RunTable:
         change_from_s=machines.change_from_s,
         change_until_s=machines.change_until_s,
         change_vcpu=machines.change_vcpu,
+        job_labels=_labels(estate),
     )
