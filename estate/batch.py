@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -12,7 +12,7 @@ from .sizing import Deployment, vm_id
 
 NO_JOB_OVERRIDE = JobOverride()
 Providers: TypeAlias = Callable[[Deployment, str], Iterable[Deployment]]
-"""Who runs a system for a deployment: the tenant itself, `common`, or every member of a shared system; empty: nobody."""
+"""Who runs a system for a deployment: the tenant itself, `common`, every member of a shared system, or nobody."""
 
 
 class Measurements:
@@ -82,22 +82,26 @@ def _predecessors(deployment: Deployment, job: Job, providers: Providers) -> tup
     )
 
 
-def jobs_of(
-    deployment: Deployment,
-    catalogue: Catalogue,
-    measurements: Measurements,
-    providers: Providers,
-    policy_rerun_room: bool,
-    units: Mapping[str, float],
-) -> tuple[ResolvedJob, ...]:
-    """Every job of a deployment in catalogue order. `units` is the number per resident of each unit."""
+@dataclass(frozen=True)
+class Setting:
+    """What the jobs of every deployment have in common."""
+
+    catalogue: Catalogue
+    measurements: Measurements
+    providers: Providers
+    rerun_room: bool
+    """The policy's: false gives up rerun room everywhere."""
+
+
+def jobs_of(deployment: Deployment, setting: Setting) -> tuple[ResolvedJob, ...]:
+    """Every job of a deployment in catalogue order, with this deployment's work."""
     jobs: list[ResolvedJob] = []
     for job_id, job in deployment.system.jobs.items():
         override = deployment.override.jobs.get(job_id, NO_JOB_OVERRIDE)
         if not override.enabled:
             continue
-        effort = _effort(deployment, job_id, job, override, measurements)
-        count = deployment.population * units[job.work.unit]
+        effort = _effort(deployment, job_id, job, override, setting.measurements)
+        count = deployment.population * setting.catalogue.units[job.work.unit].per_resident
         jobs.append(
             ResolvedJob(
                 tenant=deployment.tenant,
@@ -108,16 +112,16 @@ def jobs_of(
                 vm=vm_id(deployment.tenant, deployment.system_id, job.role, 1),
                 when=override.when or job.when,
                 latest=override.latest or job.latest,
-                window=catalogue.windows[window_of(deployment, job, override)],
+                window=setting.catalogue.windows[window_of(deployment, job, override)],
                 nights=override.nights or job.nights,
-                after=_predecessors(deployment, job, providers),
+                after=_predecessors(deployment, job, setting.providers),
                 fixed_s=effort.fixed_s,
                 cpu_s=effort.cpu_s_per_unit * count,
                 io_mib=job.work.io_mib_per_unit * count,
                 max_cores=override.max_cores or job.work.max_cores,
                 work_cv=job.work.work_cv,
                 exclusive=job.exclusive,
-                rerun_room=job.rerun_room and policy_rerun_room,
+                rerun_room=job.rerun_room and setting.rerun_room,
                 basis=effort.basis,
                 source=effort.source,
                 from_=deployment.from_,

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 
 from .assumptions import list_assumptions
-from .batch import Measurements, jobs_of
+from .batch import Measurements, Setting, jobs_of
 from .records import Catalogue, EstateFile, Host, Policy, SharedSystem, Site, System, SystemOverride, Tenant
-from .resolved import ResolvedEstate, ResolvedHost, ResolvedSystem, ResolvedTenant
+from .resolved import ResolvedEstate, ResolvedHost, ResolvedJob, ResolvedSystem, ResolvedTenant, ResolvedVm
 from .sizing import Deployment, class_of, midnight, vms_of
 
 COMMON = "common"
@@ -29,17 +29,18 @@ def resolve(file: EstateFile, catalogue: Catalogue, *, digest: str) -> ResolvedE
     start, end = horizon(file)
     shared = tuple(_shared_deployments(file, catalogue))
     deployments = (*_own_deployments(file, catalogue, shared), *shared)
-    providers = _Directory(deployments)
     measurements = Measurements(file.measured)
-    units = {unit_id: unit.per_resident for unit_id, unit in catalogue.units.items()}
+    setting = Setting(catalogue, measurements, _Directory(deployments), file.policy.rerun_room)
     groups = _policy_groups(file.policy)
 
-    systems, vms, jobs = [], [], []
+    systems: list[ResolvedSystem] = []
+    vms: list[ResolvedVm] = []
+    jobs: list[ResolvedJob] = []
     for deployment in deployments:
         class_id = class_of(deployment.population, catalogue.classes)
         its_vms = vms_of(deployment, class_id, catalogue.system_disk_gib, groups)
         vms.extend(its_vms)
-        jobs.extend(jobs_of(deployment, catalogue, measurements, providers, file.policy.rerun_room, units))
+        jobs.extend(jobs_of(deployment, setting))
         systems.append(_resolved_system(catalogue, deployment, tuple(vm.id for vm in its_vms)))
 
     return ResolvedEstate(
