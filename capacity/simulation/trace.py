@@ -54,13 +54,14 @@ def read_trace(directory: Path) -> SimulationInput:
     run_rows = _index(tables["runs.csv"], problems)
     demand = _demand(demand_rows, run_rows, problems)
     hosts = tuple(
-        SimulatedHost(row.cells["id"], _number(row, "cores", problems, above=0.0) or 1.0) for row in tables["hosts.csv"]
+        SimulatedHost(row.cells["id"], _number(row, "cores", row.cells["cores"], problems, _POSITIVE) or 1.0)
+        for row in tables["hosts.csv"]
     )
     vms = tuple(
         SimulatedVm(
             id=row.cells["id"],
             host=_reference(row, "host", row.cells["host"], host_rows, problems),
-            vcpu=_number(row, "vcpu", problems, above=0.0, empty=True),
+            vcpu=_optional(row, "vcpu", problems, _POSITIVE),
             slots=_slots(row, problems),
         )
         for row in tables["vms.csv"]
@@ -163,17 +164,17 @@ def _run(
     problems: list[str],
 ) -> SimulatedRun:
     after = tuple(name.strip() for name in row.cells["after"].split(";") if name.strip())
-    cpu_s = _number(row, "cpu_s", problems) or 0.0
+    cpu_s = _number(row, "cpu_s", row.cells["cpu_s"], problems, _NOT_NEGATIVE) or 0.0
     integral = math.fsum((step.until_s - step.from_s) * step.cores for step in demand)
     if demand and not math.isclose(integral, cpu_s, rel_tol=1e-6, abs_tol=1e-6):
         problems.append(f"{row.file}:{row.line}: cpu_s は {cpu_s} ですが、demand.csv の合計は {integral} です")
     return SimulatedRun(
         id=row.cells["id"],
         vm=_reference(row, "vm", row.cells["vm"], vm_rows, problems),
-        release_s=_number(row, "release_s", problems, at_least=-math.inf) or 0.0,
+        release_s=_number(row, "release_s", row.cells["release_s"], problems, _ANY) or 0.0,
         cpu_s=cpu_s,
-        max_cores=_number(row, "max_cores", problems, above=0.0, empty=True),
-        fixed_s=(_number(row, "fixed_s", problems, empty=True) or 0.0) if "fixed_s" in row.cells else 0.0,
+        max_cores=_optional(row, "max_cores", problems, _POSITIVE),
+        fixed_s=_optional(row, "fixed_s", problems, _NOT_NEGATIVE) or 0.0,
         after=tuple(_reference(row, "after", name, run_rows, problems) for name in after),
         lag_s=_lags(row, len(after), problems),
         demand=demand,
@@ -186,7 +187,7 @@ def _lags(row: _Row, predecessors: int, problems: list[str]) -> tuple[float, ...
     if len(texts) not in (0, 1, predecessors):
         problems.append(f"{row.file}:{row.line}: lag_s の数が {len(texts)} です。正しくは 1 または {predecessors}")
         return (0.0,) * predecessors
-    lags = [_parse(row, "lag_s", text, problems, at_least=0.0) for text in texts]
+    lags = [_number(row, "lag_s", text, problems, _NOT_NEGATIVE) for text in texts]
     numbers = tuple(lag if lag is not None else 0.0 for lag in lags)
     return numbers * predecessors if len(numbers) == 1 else numbers
 
@@ -196,8 +197,10 @@ def _demand(rows: list[_Row], run_rows: dict[str, int], problems: list[str]) -> 
     for row in rows:
         name = row.cells["run"]
         _reference(row, "run", name, run_rows, problems)
-        from_s, until_s = (_number(row, column, problems) for column in ("from_s", "until_s"))
-        cores = _number(row, "cores", problems)
+        from_s, until_s, cores = (
+            _number(row, column, row.cells[column], problems, _NOT_NEGATIVE)
+            for column in ("from_s", "until_s", "cores")
+        )
         if from_s is None or until_s is None or cores is None:
             continue
         earlier = steps.setdefault(name, [])
@@ -227,32 +230,35 @@ def _slots(row: _Row, problems: list[str]) -> int | None:
     return int(text)
 
 
-def _number(
-    row: _Row,
-    column: str,
-    problems: list[str],
-    *,
-    above: float | None = None,
-    at_least: float = 0.0,
-    empty: bool = False,
-) -> float | None:
-    text = row.cells[column]
-    if empty and not text:
-        return None
-    return _parse(row, column, text, problems, above=above, at_least=at_least)
+@dataclass(frozen=True)
+class _Range:
+    """Which numbers a column takes, and how that is said."""
+
+    text: str
+    low: float
+    low_allowed: bool = True
+
+    def holds(self, value: float) -> bool:
+        return math.isfinite(value) and (value >= self.low if self.low_allowed else value > self.low)
 
 
-def _parse(
-    row: _Row, column: str, text: str, problems: list[str], *, above: float | None = None, at_least: float = 0.0
-) -> float | None:
+_ANY = _Range("数", -math.inf)
+_NOT_NEGATIVE = _Range("0 以上の数", 0.0)
+_POSITIVE = _Range("0 より大きい数", 0.0, low_allowed=False)
+
+
+def _optional(row: _Row, column: str, problems: list[str], wanted: _Range) -> float | None:
+    """The number in a column that may be empty or absent."""
+    text = row.cells.get(column, "")
+    return _number(row, column, text, problems, wanted) if text else None
+
+
+def _number(row: _Row, column: str, text: str, problems: list[str], wanted: _Range) -> float | None:
     try:
         value = float(text)
     except ValueError:
         value = math.nan
-    wanted = f"{above:g} より大きい数" if above is not None else f"{at_least:g} 以上の数"
-    if math.isfinite(value) and (value > above if above is not None else value >= at_least):
+    if wanted.holds(value):
         return value
-    problems.append(
-        f"{row.file}:{row.line}: {column} は{'数' if at_least == -math.inf else wanted}です（{text or '空'}）"
-    )
+    problems.append(f"{row.file}:{row.line}: {column} は{wanted.text}です（{text or '空'}）")
     return None
