@@ -1,7 +1,7 @@
 """How many licences a set of product uses needs at one instant: the whole arithmetic of every rule.
 
-The order is the same for all rules: base units, floors, stacking, cap, factor, rounding at the rule's place, product floor.
-Numbers are exact fractions, so that 30 x 0.1 is 3 and never rounds up to 4.
+The order is the same for all rules: base units, floors, stacking, cap, factor, rounding at the rule's place,
+product floor. Numbers are exact fractions, so that 30 x 0.1 is 3 and never rounds up to 4.
 """
 
 from __future__ import annotations
@@ -80,7 +80,9 @@ def tally(
     """
     if not uses:
         return NOTHING
-    share_of = _host_shares(counting, options, uses, hosts) if counting.on_hosts else _vm_shares(counting, options, uses)
+    share_of = (
+        _host_shares(counting, options, uses, hosts) if counting.on_hosts else _vm_shares(counting, options, uses)
+    )
     shares = tuple(share_of)
     sums: dict[Fraction, Fraction] = {}
     for share in shares:
@@ -177,7 +179,7 @@ def factor_of(counting: Counting, options: Mapping[str, OptionValue], host: Host
     if factor.key not in host.core_factors:
         known = "、".join(sorted(host.core_factors)) or "なし"
         raise LicensingError(
-            f"ホスト {host.id} の機種 {host.model} に {factor.key} の係数がありません（core_factors にあるもの：{known}）。"
-            f"{factor.unknown_model}"
+            f"ホスト {host.id} の機種 {host.model} に {factor.key} の係数がありません"
+            f"（core_factors にあるもの：{known}）。{factor.unknown_model}"
         )
     return Fraction(str(host.core_factors[factor.key]))

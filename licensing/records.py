@@ -1,7 +1,7 @@
 """What a licence rule file says: one product and metric, in dated versions, as data.
 
-A rule is a point in eleven dimensions: base, scope, cap, floors, factor with the place of rounding, pack, stacking, rights,
-time law, pinning, and the version that holds them. The engine knows the dimensions and no product.
+A rule is a point in eleven dimensions: base, scope, cap, floors, factor with the place of rounding, pack, stacking,
+rights, time law, pinning, and the version that holds them. The engine knows the dimensions and no product.
 """
 
 from __future__ import annotations

@@ -116,7 +116,9 @@ def counting_for(rule: Rule, version: Version, options: Mapping[str, OptionValue
                     )
             return counting
     shown = "、".join(f"{name}: {_plain(value)}" for name, value in options.items()) or "なし"
-    raise LicensingError(f"{where}: {rule.id} の {version.valid_from} からの版に、このオプションの数え方がありません（{shown}）")
+    raise LicensingError(
+        f"{where}: {rule.id} の {version.valid_from} からの版に、このオプションの数え方がありません（{shown}）"
+    )
 
 
 def _plain(value: OptionValue | None) -> str:

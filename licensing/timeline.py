@@ -9,6 +9,7 @@ from datetime import date, datetime, time, timedelta, timezone
 from layout.records import HostRecord, Layout, VmRecord
 
 from .engine import Tally, Use, tally
+from .errors import LicensingError
 from .reach import Reach
 from .records import Counting, OptionValue, Rule, Version
 from .rulebook import RuleBook, complete_options, counting_for, version_at
@@ -62,7 +63,8 @@ def lines_of(layout: Layout, book: RuleBook) -> tuple[Line, ...]:
     Raises LicensingError for an unknown rule or option.
     """
     found: dict[tuple[str, str], tuple[Rule, dict[str, OptionValue], list[VmRecord], list[HostRecord]]] = {}
-    for owner in (*layout.vms, *layout.hosts):
+    owners: tuple[VmRecord | HostRecord, ...] = (*layout.vms, *layout.hosts)
+    for owner in owners:
         where = f"仮想サーバ {owner.id}" if isinstance(owner, VmRecord) else f"ホスト {owner.id}"
         for product in owner.products:
             rule = book.rule(product.rule, where)
@@ -104,6 +106,10 @@ def evaluate(line: Line, reach: Reach, at: datetime, hosts_of: HostsOf | None = 
     """Counts one line at one instant with the rule version of that day. The step is empty: `[at, at)`."""
     version = version_at(line.rule, at.astimezone(JST).date())
     counting = counting_for(line.rule, version, line.options, line.where)
+    for seat, owners in (("vm", line.vms), ("host", line.hosts)):
+        if owners and seat not in counting.sits_on:
+            places = "仮想サーバ" if seat == "host" else "ホスト"
+            raise LicensingError(f"{line.where}: {line.rule.id} は{places}に置く規則です")
     uses = uses_at(line, reach, counting, at, hosts_of or planned_hosts(reach))
     return Step(at, at, version, counting, uses, tally(counting, line.options, uses, reach.hosts))
 
@@ -146,11 +152,15 @@ def required(of: Iterable[Step]) -> Step:
 def _joined(exact: Iterable[Step]) -> tuple[Step, ...]:
     joined: list[Step] = []
     for step in exact:
-        if joined and joined[-1].version == step.version and joined[-1].tally == step.tally:
+        if joined and _alike(joined[-1], step):
             joined[-1] = replace(joined[-1], until=step.until)
         else:
             joined.append(step)
     return tuple(joined)
+
+
+def _alike(a: Step, b: Step) -> bool:
+    return a.version == b.version and a.uses == b.uses and a.tally == b.tally
 
 
 def _levelled(exact: Iterable[Step]) -> list[Step]:

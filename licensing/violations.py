@@ -138,9 +138,7 @@ def find(
             pools = _Pools(e for e in held if _valid(e, point))
             here = [replace(v, from_=point, until=until) for v in _shortfalls(now, pools, reach, point)]
             found.extend(v for v in running if not any(_same(v, new) for new in here))
-            running = [
-                next((replace(old, until=until) for old in running if _same(old, new)), new) for new in here
-            ]
+            running = [next((replace(old, until=until) for old in running if _same(old, new)), new) for new in here]
         found.extend(running)
     return tuple(sorted(found, key=lambda v: (v.from_, v.rule, v.vm or "", v.host or "", v.until)))
 
@@ -155,9 +153,7 @@ def _same(a: Violation, b: Violation) -> bool:
     return a == replace(b, from_=a.from_, until=a.until)
 
 
-def _shortfalls(
-    now: Sequence[tuple[Line, Step]], pools: _Pools, reach: Reach, at: datetime
-) -> Iterable[Violation]:
+def _shortfalls(now: Sequence[tuple[Line, Step]], pools: _Pools, reach: Reach, at: datetime) -> Iterable[Violation]:
     """What is missing at one instant. VM lines come first: their licences are assigned one by one."""
     on_vms = [(line, step) for line, step in now if not step.counting.on_hosts]
     yield from _vm_shortfalls(on_vms, pools, at)
@@ -230,16 +226,14 @@ def _host_shortfall(line: Line, step: Step, pools: _Pools, reach: Reach, at: dat
 
     free = ZERO
     limited: dict[tuple[tuple[str, ...], tuple[str, ...]], Fraction] = {}
+    covered_by = {}
     for entitlement, slack in zip(pools.entitlements, pools.slack, strict=True):
         if entitlement.tenants or entitlement.systems:
             scope = (tuple(sorted(entitlement.tenants)), tuple(sorted(entitlement.systems)))
             limited[scope] = limited.get(scope, ZERO) + slack
+            covered_by[scope] = entitlement
         else:
             free += slack
-    covered_by = {
-        scope: [e for e in pools.entitlements if (tuple(sorted(e.tenants)), tuple(sorted(e.systems))) == scope][0]
-        for scope in limited
-    }
     useful = sum(
         (
             min(slack, need(use for use in step.uses if use.vm is not None and covers(covered_by[scope], use.vm)))
