@@ -24,7 +24,7 @@ _RANGE = re.compile(r"\{([0-9]{1,5})\.\.([0-9]{1,5})\}")
 _NO_OVERRIDE = SystemOverride()
 
 
-def resolve(file: EstateFile, catalogue: Catalogue, *, digest: str) -> ResolvedEstate:
+def resolve(file: EstateFile, catalogue: Catalogue, digest: str) -> ResolvedEstate:
     """The estate that the planner works on. `digest` is the sha256 over both inputs as read."""
     start, end = horizon(file)
     shared = tuple(_shared_deployments(file, catalogue))
