@@ -21,10 +21,27 @@ def check_hosts(case: Case) -> None:
 
 
 def check(case: Case, estate: ResolvedEstate) -> None:
-    """Report a site without hosts or reserve, a VM larger than any host of its site, a job longer than its window."""
+    """Report a date without its base, a site without hosts or reserve, a VM larger than any host of its site, a job longer than its window."""
+    _relative_dates(case, estate)
     _sites(case, estate)
     _vms(case, estate)
     _jobs(case, estate)
+
+
+def _relative_dates(case: Case, estate: ResolvedEstate) -> None:
+    """A date that is relative to a job which this tenant does not run: malformed, since it has no date at all."""
+    there = {(job.tenant, job.system, job.job) for job in estate.jobs}
+    for job in estate.jobs:
+        for rule in (job.when, job.latest):
+            name = rule.relative_to if rule is not None else None
+            if name is None or name in estate.events:
+                continue
+            system, target = name.split("/", 1) if "/" in name else (job.system, name)
+            if (job.tenant, system, target) not in there:
+                path = _override(case, job.tenant, job.system, "jobs", job.job)
+                message = f"ジョブ{shown(f'{job.system}/{job.job}')}の日付の元{shown(f'{system}/{target}')}が"
+                message += "この団体では動きません。overrides の jobs に when を書くか、元のジョブを使ってください"
+                case.estate.report(path, message)
 
 
 def _sites(case: Case, estate: ResolvedEstate) -> None:

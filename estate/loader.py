@@ -63,12 +63,12 @@ def check(path: Path) -> CheckOutcome:
         found += document.problems[before:]
     if found or case.catalogue is None or case.catalogue.record is None:
         return _outcome(found, case.warnings, None)
-    estate = resolve(case.file, case.catalogue.record, _digest(document, case.catalogue))
+    estate = resolve(case.file, case.catalogue.record, digest=_digest(document, case.catalogue))
     fit_checks.check(case, estate)
     if document.problems:
         return _outcome(document.problems, case.warnings, None)
-    warned = (*estate.warnings, *(warning.message for warning in sorted(case.warnings)))
-    return _outcome([], case.warnings, estate.model_copy(update={"warnings": warned}))
+    warnings = tuple(f"{warning.path}: {warning.message}" for warning in _once(case.warnings))
+    return _outcome([], case.warnings, estate.model_copy(update={"warnings": warnings}))
 
 
 def _read_catalogue(case: Case, path: Path) -> list[Problem]:
