@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.planning.random_estate import estate as random_estate
 
 import estate
 import planning
 from layout import checkers, folder
+from tests.planning.random_estate import estate as random_estate
 
 
 @pytest.fixture
