@@ -38,7 +38,7 @@ def check(
 ) -> None:
     """構成ファイルの誤りをすべて一度に示す。"""
     outcome = estate.check(estate_path)
-    code = estate.exit_code(outcome.problems)
+    code = estate.EstateErrors(outcome.problems).exit_code if outcome.problems else OK
     if as_json:
         emit_json(
             {
