@@ -95,20 +95,19 @@ class _Directory:
     """Answers who runs a system for a deployment."""
 
     def __init__(self, deployments: Iterable[Deployment]) -> None:
-        self._own: dict[tuple[str, str], Deployment] = {}
-        self._shared: dict[tuple[str, str], Deployment] = {}
+        self._providers: dict[tuple[str, str], tuple[Deployment, ...]] = {}
         for deployment in deployments:
-            self._own[deployment.tenant, deployment.system_id] = deployment
-            for member in deployment.members:
-                self._shared[member, deployment.system_id] = deployment
+            alone = (deployment,)
+            for user in (deployment.tenant, *deployment.members):
+                self._providers[user, deployment.system_id] = alone
 
     def __call__(self, deployment: Deployment, system_id: str) -> tuple[Deployment, ...]:
         """The tenant's own, else the shared one it is a member of; for a shared deployment, that of every member."""
-        users = (deployment.tenant, *deployment.members)
-        if (deployment.tenant, system_id) in self._own:
-            users = (deployment.tenant,)
-        found = (self._own.get((user, system_id)) or self._shared.get((user, system_id)) for user in users)
-        return tuple(dict.fromkeys(provider for provider in found if provider is not None))
+        found = self._providers.get((deployment.tenant, system_id))
+        if found is not None:
+            return found
+        behind = (self._providers.get((member, system_id), ()) for member in deployment.members)
+        return tuple(dict.fromkeys(provider for providers in behind for provider in providers))
 
 
 def _primary_site(file: EstateFile) -> str:
