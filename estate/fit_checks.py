@@ -21,7 +21,7 @@ def check_hosts(case: Case) -> None:
 
 
 def check(case: Case, estate: ResolvedEstate) -> None:
-    """Report a date without its base, a site without hosts or reserve, a VM larger than any host of its site, a job longer than its window."""
+    """Report dates without their base, sites without hosts or reserve, and VMs and jobs that are too large."""
     _relative_dates(case, estate)
     _sites(case, estate)
     _vms(case, estate)
@@ -151,11 +151,11 @@ def _excess(vm: ResolvedVm, hosts: Iterable[ResolvedHost], estate: ResolvedEstat
 
 def _jobs(case: Case, estate: ResolvedEstate) -> None:
     vms = {vm.id: vm for vm in estate.vms}
-    longest_of: dict[int, int] = {}
+    longest_of: dict[tuple[int, bool], int] = {}
     for job in estate.jobs:
-        key = id(job.window)
+        key = (id(job.window), _on_business_days_only(job))
         if key not in longest_of:
-            longest_of[key] = _longest_span(job.window)
+            longest_of[key] = _longest_span(job.window, business_only=key[1])
         longest = longest_of[key] * 60
         needed = duration_s(job, vms[job.vm])
         with_rerun = needed * 2 if job.rerun_room else needed
@@ -182,9 +182,18 @@ def duration_s(job: ResolvedJob, vm: ResolvedVm) -> float:
     return job.fixed_s + job.cpu_s / min(job.max_cores, _vcpu(vm))
 
 
-def _longest_span(window: Window) -> int:
-    """Minutes of the window's longest opening on any kind of day."""
-    spans = [window.business_day, window.closed_day, window.month_end, window.year_end]
+def _on_business_days_only(job: ResolvedJob) -> bool:
+    """Whether the rule of a job with one night surely gives business days."""
+    rule = job.when
+    counted = rule.offset.endswith("business_days") and rule.offset.split()[0].strip("+-0") != ""
+    return job.nights == 1 and (rule.only == "business_day" or rule.shift != "none" or counted)
+
+
+def _longest_span(window: Window, *, business_only: bool) -> int:
+    """Minutes of the window's longest opening on any kind of day, or on business days only."""
+    spans = [window.business_day, window.month_end]
+    if not business_only:
+        spans += [window.closed_day, window.year_end]
     return max((_minutes(span) for span in (*spans, *(e.span for e in window.exceptions)) if span), default=0)
 
 

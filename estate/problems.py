@@ -9,6 +9,7 @@ from typing import Literal
 
 ExitCode = Literal[2, 3]
 _LONGEST_VALUE = 60
+_MOST_PROBLEMS = 1000
 
 
 @dataclass(frozen=True, order=True)
@@ -34,13 +35,30 @@ class EstateErrors(Exception):  # noqa: N818 - it holds every mistake, not one e
     """Every mistake found in an input, in order of file, line and column."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems: tuple[Problem, ...] = tuple(sorted(set(problems)))
+        self.problems: tuple[Problem, ...] = once(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
     @property
     def exit_code(self) -> ExitCode:
         """2 if any problem is malformed input, else 3."""
         return 2 if any(problem.exit_code == 2 for problem in self.problems) else 3
+
+
+def once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """In order of place, each mistake once, at most 1,000 of them and a last line that counts the rest.
+
+    A mistake in an anchored node is one mistake, however often the node is used.
+    """
+    first: dict[tuple[str, int, int, str], Problem] = {}
+    for problem in sorted(problems):
+        first.setdefault((problem.file, problem.line, problem.column, problem.message), problem)
+    found = tuple(first.values())
+    if len(found) <= _MOST_PROBLEMS:
+        return found
+    last = found[_MOST_PROBLEMS]
+    more = f"誤りが多いため、ここまでを示します（ほかに {len(found) - _MOST_PROBLEMS:,} 件）"
+    code: ExitCode = 2 if any(problem.exit_code == 2 for problem in found) else 3
+    return (*found[:_MOST_PROBLEMS], Problem(last.file, last.line, last.column, "", more, code))
 
 
 def visible(text: str) -> str:

@@ -18,7 +18,6 @@ from .yaml_reader import Node, Value
 
 M = TypeVar("M", bound=BaseModel)
 _MOST_PRUNINGS = 4
-_MOST_PROBLEMS = 1000
 
 
 @dataclass
@@ -117,10 +116,6 @@ def _described(root: Node, model: type[BaseModel], errors: Sequence[ErrorDetails
             problems.append(node.problem(place.label, "キーの" + findings.message(error, node)))
         else:
             problems.append(place.node.problem(place.label, _one_of(group, place.node)))
-    if len(problems) > _MOST_PROBLEMS:
-        more = f"誤りが多すぎるため、ここまでを示します（ほかに {len(problems) - _MOST_PROBLEMS:,} 件）"
-        last = problems[_MOST_PROBLEMS]
-        problems = [*problems[:_MOST_PROBLEMS], Problem(last.file, last.line, last.column, "", more)]
     return problems
 
 
