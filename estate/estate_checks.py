@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from math import asin, cos, radians, sin, sqrt
-from pathlib import Path
 
 from .case import Case
 from .host_pattern import PatternError, expand
@@ -219,8 +218,7 @@ def _horizon(case: Case) -> None:
         case.estate.report(["horizon", "until"], "期間が長すぎます。2 年以内にしてください")
 
 
-def catalogue_missing(case: Case, path: Path) -> None:
-    """Report, at the estate file's `catalogue`, that there is nothing at `path`."""
-    name = case.file.catalogue
-    hint = "標準のカタログなら catalogue: standard と書いてください"
-    case.estate.report(["catalogue"], f"カタログ{shown(name)}がありません（{shown(str(path))}）。{hint}")
+def catalogue_missing(case: Case) -> None:
+    """Report, at the estate file's `catalogue`, that there is nothing at this path."""
+    hint = "standard か、このファイルからの相対パスを書いてください"
+    case.estate.report(["catalogue"], f"カタログ{shown(case.file.catalogue)}がありません。{hint}")

@@ -69,12 +69,10 @@ def _site_path(case: Case, site: str, tenant: str) -> list[Step]:
 
 def _owner(case: Case, tenant: str, system: str = "") -> list[Step]:
     """Where a tenant, or the shared system of `common`, stands in the estate file."""
-    for index, item in enumerate(case.file.tenants):
-        if item.id == tenant:
-            return ["tenants", index]
-    for index, shared in enumerate(case.file.shared):
-        if shared.system == system:
-            return ["shared", index]
+    if tenant in case.tenant_index:
+        return ["tenants", case.tenant_index[tenant]]
+    if system in case.shared_index:
+        return ["shared", case.shared_index[system]]
     return ["tenants"]
 
 
@@ -101,24 +99,24 @@ def _override(case: Case, tenant: str, system: str, kind: str, name: str) -> lis
 
 
 def _vms(case: Case, estate: ResolvedEstate) -> None:
-    hosts: dict[str, list[ResolvedHost]] = {}
+    hosts: dict[str, dict[tuple[float, float, int], ResolvedHost]] = {}  # one of each size is enough
     for host in estate.hosts:
         if not host.spare:
-            hosts.setdefault(host.site, []).append(host)
+            hosts.setdefault(host.site, {})[host.memory_gib, host.disk_gib, host.cores] = host
     seen: set[tuple[str, str, str]] = set()
     for vm in estate.vms:
-        path = _override(case, vm.tenant, vm.system, "roles", vm.role)
         if len(vm.id) > _LONGEST_VM_ID:
             message = (
                 f"仮想サーバの名前が {_LONGEST_VM_ID} 字を超えます（{shown(vm.id)}）。団体の id を短くしてください"
             )
             case.estate.report([*_owner(case, vm.tenant, vm.system), "id"], message)
-        there = hosts.get(vm.site, [])
+        there = hosts.get(vm.site, {}).values()
         if (vm.tenant, vm.system, vm.role) in seen or not there:
             continue
         seen.add((vm.tenant, vm.system, vm.role))
         if any(_fits(vm, host, estate) for host in there):
             continue
+        path = _override(case, vm.tenant, vm.system, "roles", vm.role)
         message = f"仮想サーバ{shown(vm.id)}はどのホストよりも大きい（{_excess(vm, there, estate)}）"
         case.estate.report(path, f"{message}。大きさを減らすか、大きいホストを加えてください", 3)
 

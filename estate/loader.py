@@ -75,7 +75,7 @@ def _read_catalogue(case: Case, path: Path) -> list[Problem]:
     """Put the catalogue into the case; what makes it unreadable is returned."""
     place = path_of(case.file.catalogue, path)
     if not place.exists():
-        estate_checks.catalogue_missing(case, place)
+        estate_checks.catalogue_missing(case)
         return []
     try:
         case.catalogue = read_catalogue(place)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -27,8 +26,8 @@ class Problem:
     exit_code: ExitCode = 2
 
     def __str__(self) -> str:
-        where = f"{visible(self.file)}:{self.line}:{self.column}: "
-        return f"{where}{self.path}: {self.message}" if self.path else f"{where}{self.message}"
+        path = f"{self.path}: " if self.path else ""
+        return visible(f"{self.file}:{self.line}:{self.column}: {path}{self.message}")
 
 
 class EstateErrors(Exception):  # noqa: N818 - it holds every mistake, not one error
@@ -62,10 +61,11 @@ def once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 
 
 def visible(text: str) -> str:
-    r"""`text` on one line: control, format and unassigned characters as `\u....`, so that no input can forge output."""
-    return "".join(
-        c if c == " " or unicodedata.category(c)[0] not in "CZ" or c == "\u3000" else _escape(c) for c in text
-    )
+    r"""`text` on one line: control, format and unassigned characters as `\u....`, so that no input can forge output.
+
+    So are unusual spaces: a full-width one in an id is a mistake nobody sees.
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else _escape(c) for c in text)
 
 
 def shown(text: str) -> str:

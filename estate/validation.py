@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -18,6 +20,7 @@ from .yaml_reader import Node, Value
 
 M = TypeVar("M", bound=BaseModel)
 _MOST_PRUNINGS = 4
+_NUMBER = re.compile(r"\s*[-+]?[0-9.]+\s*")
 
 
 @dataclass
@@ -60,7 +63,7 @@ def validate(
     """The record of a tree. `problems` are those of the reader; `stand_ins` replace broken required root keys."""
     document: Document[M] = Document(root, root, None, list(problems))
     known = {(p.file, p.line, p.column) for p in problems}
-    here = root
+    here = _replaced(root, {path: _like(node, "?") for path, node in _numbers_for_dates(root, model)})
     for attempt in range(_MOST_PRUNINGS):
         try:
             # `by_name=False`: only the key as documented (`from`), never the attribute's name (`from_`).
@@ -81,6 +84,24 @@ def validate(
         here = _pruned(here, sorted(removed, key=len, reverse=True))
     document.seal()
     return document
+
+
+def _numbers_for_dates(root: Node, model: type[BaseModel]) -> Iterator[tuple[tuple[Step, ...], Node]]:
+    """Texts of digits where a date is wanted: pydantic would read `"1893456000"` as seconds since 1970."""
+    for path, node in _scalars(root, ()):
+        if isinstance(node.value, str) and _NUMBER.fullmatch(node.value) and date in types_at(model, path):
+            yield path, node
+
+
+def _scalars(node: Node, path: tuple[Step, ...]) -> Iterator[tuple[tuple[Step, ...], Node]]:
+    if isinstance(node.value, dict):
+        for name, (_, item) in node.value.items():
+            yield from _scalars(item, (*path, name))
+    elif isinstance(node.value, list):
+        for index, item in enumerate(node.value):
+            yield from _scalars(item, (*path, index))
+    else:
+        yield path, node
 
 
 def _path(error: ErrorDetails) -> tuple[Step, ...]:
