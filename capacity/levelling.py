@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from capacity.bounds import peak_bound
 from capacity.grid import FreeCores, Grid, build, reduce_rows
 from capacity.levelling_earliest import earliest_starts
 from capacity.levelling_fill import Batch, Filler
@@ -26,6 +27,7 @@ Progress = Callable[[str, float], None]
 _ROUNDS = 60
 _PATIENCE = 6
 _HOT = 0.985
+_CLOSE = 1e-3
 _MANY = 2**62
 
 
@@ -77,7 +79,9 @@ def level(
     if len(failed):
         Repair(filler, home).send_home(failed)
     progress("山を崩す", 0.4)
-    _lower_peaks(filler, batches, np.random.default_rng(seed), progress, deadline)
+    bounds = peak_bound(runs, online)
+    target = np.array([bounds[site][0] for site in runs.site_names])
+    _lower_peaks(filler, batches, target, np.random.default_rng(seed), progress, deadline)
     progress("平準化が終わった", 1.0)
     return _schedule(grid, filler.start, before.window, late)
 
@@ -99,13 +103,21 @@ def _movable(grid: Grid, home: Ints, late: Ints) -> Bools:
 
 
 def _lower_peaks(
-    filler: Filler, batches: list[Batch], rng: np.random.Generator, progress: Progress, deadline: float
+    filler: Filler,
+    batches: list[Batch],
+    target: Floats,
+    rng: np.random.Generator,
+    progress: Progress,
+    deadline: float,
 ) -> None:
-    """Move runs that may touch the highest slots, until rounds in a row lower no site's peak."""
+    """Move runs that may touch the highest slots, until every peak is at its bound or rounds in a row lower none."""
     idle = 0
     peaks = filler.load.max(axis=1)
     for number in range(_ROUNDS):
-        hot = _touching(filler, filler.load >= (peaks * _HOT)[:, None])
+        above = np.where(peaks > target * (1 + _CLOSE), peaks * _HOT, np.inf)
+        if not np.isfinite(above).any():
+            return
+        hot = _touching(filler, filler.load >= above[:, None])
         for index in rng.permutation(len(batches)).tolist():
             batch = batches[index]
             picked = batch.picked[hot[batch.picked]]

@@ -175,7 +175,7 @@ class Filler:
         """Window rows of runs and, per row, the slots `[low, until)` that the run may touch there (or none)."""
         grid, runs = self.grid, self.grid.runs
         rows = rows_of(runs.window_ptr, picked)
-        count = np.diff(runs.window_ptr)[picked]
+        count = runs.window_ptr[picked + 1] - runs.window_ptr[picked]
         low = np.maximum(grid.low[rows], np.repeat(grid.earliest[picked], count))
         high = np.minimum(grid.high[rows], np.repeat(grid.latest[picked], count))
         until = np.where(high >= low, high + np.repeat(grid.length[picked], count), low)
@@ -199,9 +199,8 @@ class Filler:
         """The first slot at which all placed predecessors of each run are done."""
         runs, grid = self.grid.runs, self.grid
         rows = rows_of(runs.after_ptr, picked)
-        return reduce_rows(
-            np.maximum, self.start[runs.after_run[rows]] + grid.gap[rows], np.diff(runs.after_ptr)[picked], -FAR
-        )
+        count = runs.after_ptr[picked + 1] - runs.after_ptr[picked]
+        return reduce_rows(np.maximum, self.start[runs.after_run[rows]] + grid.gap[rows], count, -FAR)
 
     def due(self, picked: Ints) -> Ints:
         """The last start that leaves every placed successor of each run where it is."""
@@ -209,7 +208,7 @@ class Filler:
         rows = rows_of(grid.next_ptr, picked)
         follower = self.start[grid.next_run[rows]]
         limit = np.where(follower == UNPLACED, FAR, follower - grid.next_gap[rows])
-        return reduce_rows(np.minimum, limit, np.diff(grid.next_ptr)[picked], FAR)
+        return reduce_rows(np.minimum, limit, grid.next_ptr[picked + 1] - grid.next_ptr[picked], FAR)
 
     def put(self, picked: Ints, start: Ints, shape: Floats) -> None:
         """Place runs of one batch."""
