@@ -92,7 +92,8 @@ def rows_of(ptr: Ints, picked: Ints) -> Ints:
     """Row indices of the compressed rows `picked`, one row after another."""
     count = ptr[picked + 1] - ptr[picked]
     offsets = np.repeat(np.cumsum(count) - count, count)
-    return np.repeat(ptr[picked], count) + np.arange(int(count.sum()), dtype=np.int64) - offsets
+    rows: Ints = np.repeat(ptr[picked], count) + np.arange(int(count.sum()), dtype=np.int64) - offsets
+    return rows
 
 
 def reduce_rows(ufunc: np.ufunc, values: Ints, counts: Ints, empty: int) -> Ints:

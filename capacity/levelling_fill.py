@@ -159,8 +159,8 @@ class Filler:
 
     def spread(self, movable: Ints) -> None:
         """Count runs that are to be placed with their work spread evenly over the slots they may touch."""
-        grid, runs = self.grid, self.grid.runs
-        rows, count, low, until = self._ranges(movable)
+        runs = self.grid.runs
+        count, low, until = self._ranges(movable)
         total = np.maximum(np.bincount(np.repeat(np.arange(len(movable)), count), until - low, len(movable)), 1.0)
         self._density[movable] = runs.cpu_s[movable] / SLOT_S / total
         width = self.load.shape[1] + 1
@@ -171,18 +171,18 @@ class Filler:
         change -= np.bincount(site * width + until, weight, len(change))
         self.load += np.cumsum(change.reshape(-1, width), axis=1)[:, :-1]
 
-    def _ranges(self, picked: Ints) -> tuple[Ints, Ints, Ints, Ints]:
-        """Window rows of runs and, per row, the slots `[low, until)` that the run may touch there (or none)."""
+    def _ranges(self, picked: Ints) -> tuple[Ints, Ints, Ints]:
+        """How many window rows each run has, and per row the slots `[low, until)` that it may touch there (or none)."""
         grid, runs = self.grid, self.grid.runs
         rows = rows_of(runs.window_ptr, picked)
         count = runs.window_ptr[picked + 1] - runs.window_ptr[picked]
         low = np.maximum(grid.low[rows], np.repeat(grid.earliest[picked], count))
         high = np.minimum(grid.high[rows], np.repeat(grid.latest[picked], count))
         until = np.where(high >= low, high + np.repeat(grid.length[picked], count), low)
-        return rows, count, low, until
+        return count, low, until
 
     def _unspread(self, picked: Ints) -> None:
-        _, count, low, until = self._ranges(picked)
+        count, low, until = self._ranges(picked)
         density = np.repeat(self._density[picked], count)
         if not density.any():
             return
@@ -304,4 +304,3 @@ def _score(load: Floats, shape: Floats, width: int) -> Floats:
     if scale <= 0:
         return np.broadcast_to(np.arange(width, dtype=np.float64), (len(load), width)).copy()
     return largest + _TIE * total / scale
-

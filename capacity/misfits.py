@@ -39,7 +39,9 @@ def window_misfit(runs: RunTable, run: int, row: int, start_s: float) -> Misfit:
         return Misfit("window", f"{who}に使えるバッチ枠が {at(opens)} 以降にありません（{took}）。", run, excess / 60)
     if deadline < closes:
         excess = start_s + length - deadline
-        reason = f"{who}は期限 {at(deadline)} より前に始まるバッチ枠がなく、期限を {_minutes(excess)}超過します（{took}）。"
+        reason = (
+            f"{who}は期限 {at(deadline)} より前に始まるバッチ枠がなく、期限を {_minutes(excess)}超過します（{took}）。"
+        )
         return Misfit("deadline", reason, run, excess / 60)
     excess = start_s + need - closes
     reason = f"{who}は {at(opens)} から {at(closes)} までのバッチ枠を {_minutes(excess)}超過します（{took}）。"

@@ -31,7 +31,11 @@ def estates(draw, max_jobs=6, days=3):
     for number in range(draw(st.integers(1, max_jobs))):
         tenant, system = draw(st.sampled_from(SYSTEMS)).split("/")
         waits = [
-            after(f"{names[index][1]}/{names[index][2]}", tenant=names[index][0], lag_s=draw(st.sampled_from((0.0, 900.0))))
+            after(
+                f"{names[index][1]}/{names[index][2]}",
+                tenant=names[index][0],
+                lag_s=draw(st.sampled_from((0.0, 900.0))),
+            )
             for index in sorted(draw(st.sets(st.integers(0, number - 1), max_size=2)) if number else ())
         ]
         single = draw(st.booleans())

@@ -18,43 +18,50 @@ def _vcpu(runs, vm, moment):
 
 def broken_rules(runs, schedule, online) -> list[str]:
     """What a schedule breaks, misfit runs left out (they are known not to fit)."""
-    out = []
-    misfits = {misfit.run for misfit in schedule.misfits}
     start = schedule.start_s
     end = start + runs.duration_s
+    misfits = {misfit.run for misfit in schedule.misfits}
+    out = [f"{runs.run_ids[run]}: off the grid" for run in range(len(runs)) if start[run] % 600 != 0]
     for run in range(len(runs)):
-        name = runs.run_ids[run]
-        if start[run] % 600 != 0:
-            out.append(f"{name}: off the grid")
-        for row in range(runs.after_ptr[run], runs.after_ptr[run + 1]):
-            if start[run] < end[runs.after_run[row]] + runs.after_lag_s[row] - NEAR:
-                out.append(f"{name}: before its predecessor")
-        if run in misfits:
-            continue
-        row = schedule.window[run]
-        if not runs.window_ptr[run] <= row < runs.window_ptr[run + 1]:
-            out.append(f"{name}: another run's window")
-        if start[run] < runs.window_start_s[row] - NEAR:
-            out.append(f"{name}: before its window")
-        need = (end[run] - start[run]) * (2 if runs.rerun_room[run] else 1)
-        if start[run] + need > min(runs.window_end_s[row], runs.deadline_s[run]) + NEAR:
-            out.append(f"{name}: after its window")
+        out += _too_early(runs, run, start, end)
+        if run not in misfits:
+            out += _outside_window(runs, run, int(schedule.window[run]), start, end)
     for one, other in itertools.combinations(range(len(runs)), 2):
-        if runs.system[one] != runs.system[other] or not (runs.exclusive[one] or runs.exclusive[other]):
-            continue
-        if start[one] < end[other] - NEAR and start[other] < end[one] - NEAR:
+        together = start[one] < end[other] - NEAR and start[other] < end[one] - NEAR
+        if together and runs.system[one] == runs.system[other] and (runs.exclusive[one] or runs.exclusive[other]):
             out.append(f"{runs.run_ids[one]}: beside {runs.run_ids[other]}, which may not be")
     for vm in range(len(runs.vm_names)):
-        mine = [run for run in range(len(runs)) if runs.vm[run] == vm]
-        rows = [row for row in range(len(online.vm)) if online.vm[row] == vm]
-        moments = sorted({*start[mine], *online.from_s[rows], *runs.change_from_s, *runs.change_until_s})
-        for moment in moments:
-            active = [run for run in mine if start[run] <= moment + NEAR and moment < end[run] - NEAR]
-            if len(active) > runs.vm_slots[vm]:
-                out.append(f"{runs.vm_names[vm]}: too many runs")
-            load = sum(online.cores[row] for row in rows if online.from_s[row] <= moment < online.until_s[row])
-            if active and runs.max_cores[active].sum() + load > _vcpu(runs, vm, moment) + NEAR:
-                out.append(f"{runs.vm_names[vm]}: more cores than it has")
+        out += _crowded(runs, vm, start, end, online)
+    return out
+
+
+def _too_early(runs, run, start, end):
+    rows = range(runs.after_ptr[run], runs.after_ptr[run + 1])
+    ready = [end[runs.after_run[row]] + runs.after_lag_s[row] for row in rows]
+    return [f"{runs.run_ids[run]}: before its predecessor" for moment in ready if start[run] < moment - NEAR]
+
+
+def _outside_window(runs, run, row, start, end):
+    if not runs.window_ptr[run] <= row < runs.window_ptr[run + 1]:
+        return [f"{runs.run_ids[run]}: another run's window"]
+    need = (end[run] - start[run]) * (2 if runs.rerun_room[run] else 1)
+    closes = min(runs.window_end_s[row], runs.deadline_s[run])
+    if start[run] < runs.window_start_s[row] - NEAR or start[run] + need > closes + NEAR:
+        return [f"{runs.run_ids[run]}: outside its window"]
+    return []
+
+
+def _crowded(runs, vm, start, end, online):
+    out = []
+    mine = np.flatnonzero(runs.vm == vm)
+    rows = np.flatnonzero(online.vm == vm)
+    for moment in sorted({*start[mine], *online.from_s[rows], *runs.change_from_s, *runs.change_until_s}):
+        active = mine[(start[mine] <= moment + NEAR) & (moment < end[mine] - NEAR)]
+        if len(active) > runs.vm_slots[vm]:
+            out.append(f"{runs.vm_names[vm]}: too many runs")
+        load = online.cores[rows][(online.from_s[rows] <= moment) & (moment < online.until_s[rows])].sum()
+        if len(active) and runs.max_cores[active].sum() + load > _vcpu(runs, vm, moment) + NEAR:
+            out.append(f"{runs.vm_names[vm]}: more cores than it has")
     return out
 
 

@@ -69,7 +69,9 @@ def test_spans_by_day_type_and_exception():
         year_end="00:00-24:00",
         exceptions=(
             WindowException.model_validate({"from": date(2027, 5, 1), "until": date(2027, 5, 3), "span": None}),
-            WindowException.model_validate({"from": date(2027, 5, 2), "until": date(2027, 5, 4), "span": "01:00-02:00"}),
+            WindowException.model_validate(
+                {"from": date(2027, 5, 2), "until": date(2027, 5, 4), "span": "01:00-02:00"}
+            ),
         ),
     )
     texts = {day: calendar.span_text(kinds, date.fromisoformat(day)) for day in (

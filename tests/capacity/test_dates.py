@@ -70,7 +70,7 @@ def test_a_circle_is_named():
     book = _book(
         [job("tax/a", when=rule(relative_to="b")), job("tax/b", when=rule(relative_to="tax/a", offset="1 days"))]
     )
-    with pytest.raises(ValueError, match="循環.*tax/a → .*tax/b → .*tax/a"):
+    with pytest.raises(ValueError, match=r"循環.*tax/a → .*tax/b → .*tax/a"):
         book.dates(rule(relative_to="a"), "a", "tax", *YEAR)
 
 

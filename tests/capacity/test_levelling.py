@@ -79,15 +79,18 @@ def test_an_exclusive_run_has_its_system_to_itself_over_vms():
 
 
 def test_room_for_a_rerun_is_part_of_the_window():
-    jobs = [job("tax/a", when=DAY, cpu_s=5 * HOUR, rerun_room=True), job("pay/a", when=DAY, cpu_s=5.1 * HOUR, rerun_room=True)]
+    jobs = [
+        job("tax/a", when=DAY, cpu_s=5 * HOUR, rerun_room=True),
+        job("pay/a", when=DAY, cpu_s=5.1 * HOUR, rerun_room=True),
+    ]
     runs, _, before, planned = _plan(estate(jobs, days=1))
     for schedule in (before, planned):
         assert [runs.run_ids[misfit.run] for misfit in schedule.misfits] == ["a/pay/a/2027-06-01"]
         (misfit,) = schedule.misfits
         assert (misfit.kind, misfit.minutes) == ("window", pytest.approx(12.0))
         assert misfit.reason == (
-            "a pay a（a/pay/a/2027-06-01）は 令和9年6月1日 20:00 から 令和9年6月2日 06:00 までのバッチ枠を 12 分超過します"
-            "（所要 306 分、開始 令和9年6月1日 20:00、再実行の余裕 306 分を含む）。"
+            "a pay a（a/pay/a/2027-06-01）は 令和9年6月1日 20:00 から 令和9年6月2日 06:00 までのバッチ枠を "
+            "12 分超過します（所要 306 分、開始 令和9年6月1日 20:00、再実行の余裕 306 分を含む）。"
         )
         assert schedule.start_s[misfit.run] == 20 * HOUR
 
@@ -144,14 +147,21 @@ def test_levelling_avoids_online_load():
 
 
 def test_the_tight_night_keeps_its_single_night_run():
-    # The run that may take two nights gives way to the run that has only this one.
+    # Both wait for 20:00 or later; the long run is ready first, but only it can wait until the short one is done.
     jobs = [
-        job("tax/wide", when=DAY, nights=2, cpu_s=8 * HOUR),
-        job("tax/nightly", when=rule(rrule="FREQ=DAILY"), cpu_s=1 * HOUR, window=window("20:30-06:00")),
+        job("tax/wide", when=DAY, cpu_s=8 * HOUR),
+        job("tax/after", when=DAY, cpu_s=600.0, after=(after("tax/wide"),)),
+        job("tax/nightly", when=DAY, cpu_s=1 * HOUR, window=window("20:30-22:00")),
     ]
-    runs, online, _, planned = _plan(estate(jobs, days=2))
-    assert planned.misfits == ()
-    assert broken_rules(runs, planned, online) == []
+    runs, online, before, planned = _plan(estate(jobs, days=1))
+    assert dict(zip(runs.run_ids, _hours(before), strict=True)) == {
+        "a/tax/wide/2027-06-01": 21.5,
+        "a/tax/after/2027-06-01": 29.5,
+        "a/tax/nightly/2027-06-01": 20.5,
+    }
+    for schedule in (before, planned):
+        assert schedule.misfits == ()
+        assert broken_rules(runs, schedule, online) == []
 
 
 def test_a_circle_of_runs_is_refused():

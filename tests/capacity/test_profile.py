@@ -21,12 +21,12 @@ OFFICE = OnlineProfile(name="office", business_day={"08:30-17:15": 1.0}, **ASSUM
 
 def test_partial_slots_by_hand():
     # 2 cores from 900 s to 2,100 s: half of slot 1, all of slot 2, half of slot 3.
-    load = deliver(np.array([0]), np.array([900.0]), np.array([2100.0]), np.array([2.0]), 1, 5)
+    load = deliver(np.array([0]), np.array([900.0]), np.array([2100.0]), np.array([2.0]), (1, 5))
     assert load[0] == pytest.approx([0, 1, 2, 1, 0])
 
 
 def test_an_interval_inside_one_slot():
-    load = deliver(np.array([1]), np.array([650.0]), np.array([710.0]), np.array([5.0]), 2, 3)
+    load = deliver(np.array([1]), np.array([650.0]), np.array([710.0]), np.array([5.0]), (2, 3))
     assert load == pytest.approx(np.array([[0, 0, 0], [0, 0.5, 0]]))
 
 
@@ -55,13 +55,11 @@ def test_the_profile_grows_beyond_the_horizon_for_its_last_night():
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.lists(
-        st.tuples(st.integers(0, 3), st.floats(0, 50_000), st.floats(0, 9_000), st.floats(0.1, 16.0)), max_size=30
-    )
+    st.lists(st.tuples(st.integers(0, 3), st.floats(0, 50_000), st.floats(0, 9_000), st.floats(0.1, 16.0)), max_size=30)
 )
 def test_the_integral_is_all_the_work(pieces):
     rows, start, length, cores = (np.array([piece[i] for piece in pieces], dtype=float) for i in range(4))
-    load = deliver(rows.astype(np.int64), start, start + length, cores, 4, 100)
+    load = deliver(rows.astype(np.int64), start, start + length, cores, (4, 100))
     for row in range(4):
         assert load[row].sum() * 600 == pytest.approx((length * cores)[rows == row].sum(), abs=1e-5)
     assert (load > -1e-9).all()
