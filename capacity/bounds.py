@@ -1,10 +1,11 @@
 """How low the CPU peak of a site can be at best, whatever the schedule.
 
-A peak is the largest average over 600-second slots, so the average over any set of whole slots is a lower bound. Every
-run that keeps its windows and predecessors does a certain least work inside an interval: its work there as a function of
-its start rises, stays and falls (an interval that slides over another), so the least value lies at its first or last
-possible start (the energy argument of cumulative scheduling, Baptiste, Le Pape and Nuijten 1999). Three bounds are
-taken: one run in its fullest slot; the least work inside one night's intervals; the work of several nights together.
+A peak is the largest average over 600-second slots, so the average over any set of whole slots is a lower bound.
+Every run that keeps its windows and predecessors does a certain least work inside an interval: its work there as a
+function of its start rises, stays and falls (an interval that slides over another), so the least value lies at its
+first or last possible start (the energy argument of cumulative scheduling, Baptiste, Le Pape and Nuijten 1999). Three
+bounds are taken: one run in its fullest slot; the least work inside one night's intervals; the work of several nights
+together.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from capacity.profile import online_site_load
 from capacity.records import SLOT_S, Bools, Floats, Ints, OnlineTable, RunTable
 
 _DAY_SLOTS = int(DAY_S / SLOT_S)
-_COARSE = 6
-_FINE = 48
+_COARSE = 5
+_FINE = 32
 _FINE_NIGHTS = 12
 _LONGEST_RANGE = 62
 
@@ -69,7 +70,10 @@ def _edges(values: Ints, most: int) -> Ints:
 
 def _best_interval(runs: _Runs, rows: Ints, online: Floats, most: int) -> tuple[float, int, int]:
     """The largest average over intervals that begin and end where runs of one night may begin and end."""
-    starts, ends = _edges(runs.earliest[rows], most), _edges(runs.end[rows], most)
+    early, late = runs.earliest[rows], runs.latest[rows]
+    length = runs.end[rows] - late
+    starts = np.union1d(_edges(early, most), _edges(late, most))
+    ends = np.union1d(_edges(late + length, most), _edges(early + length, most))
     first, until = (grid.ravel() for grid in np.meshgrid(starts, ends, indexing="ij"))
     some = until > first
     first, until = first[some], until[some]
@@ -179,7 +183,8 @@ class _Site:
         def work(start: Ints) -> Floats:
             at = start + runs.fixed[owner]
             share = np.minimum(at + runs.busy[owner], finish) - np.maximum(at, begin)
-            return np.maximum(share, 0.0) * runs.cores[owner]
+            done: Floats = np.maximum(share, 0.0) * runs.cores[owner]
+            return done
 
         # A row outside the table of nights is not counted on; a row without starts does not matter.
         least = np.where(open_row, np.minimum(work(low), work(high)), np.where(high < low, np.inf, 0.0))
@@ -190,8 +195,9 @@ class _Site:
         gained = np.zeros((count + 1, count))
         np.add.at(gained, (from_night, to_night), forced)
         gained = np.cumsum(gained[::-1], axis=0)[::-1].cumsum(axis=1)
-        sums, sizes = np.concatenate(([0.0], energy.cumsum())), np.concatenate(
-            ([0], (interval_until - interval_first).cumsum())
+        sums, sizes = (
+            np.concatenate(([0.0], energy.cumsum())),
+            np.concatenate(([0], (interval_until - interval_first).cumsum())),
         )
         best = (0.0, 0, 0)
         for one in range(count):
@@ -263,8 +269,9 @@ def _site_bound(grid: Grid, index: int, load: Floats) -> tuple[float, str]:
             choices.append(
                 (
                     value,
-                    f"{first_day} から {last_day} までの各夜の区間に必ず残る作業（どの夜を選んでもこの間に収まる実行を含む）"
-                    "とオンライン負荷の和を、区間の 600 秒枠の数で割った平均であり、最大の枠は平均を下回らない。",
+                    f"{first_day} から {last_day} までの各夜の区間に必ず残る作業"
+                    "（どの夜を選んでもこの間に収まる実行を含む）とオンライン負荷の和を、"
+                    "区間の 600 秒枠の数で割った平均であり、最大の枠は平均を下回らない。",
                 )
             )
     # Floating-point sums may exceed the true value by their rounding; a bound must not.

@@ -26,11 +26,13 @@ from estate.records import DateRule
 from estate.resolved import ResolvedEstate
 
 Dates = tuple[date, ...]
+Scope = tuple[str, str]  # tenant, system
+Span = tuple[date, date]  # first, until
 Lookup = Callable[[str, date, date], Dates]
 
 # Where a recurrence without DTSTART is counted from: a Monday, and a year of the revaluation of property (評価替え),
 # so that FREQ=YEARLY;INTERVAL=3 gives 2018, 2021, 2024, 2027 and FREQ=WEEKLY gives Mondays.
-ANCHOR = datetime(2018, 1, 1)  # noqa: DTZ001 - recurrences are evaluated per day, in local time without zone
+ANCHOR = datetime(2018, 1, 1)
 _LONGEST_CLOSURE = timedelta(days=31)
 _PLAIN = re.compile(r"FREQ=(DAILY|MONTHLY|YEARLY)\b", re.IGNORECASE)
 _TOO_FINE = re.compile(r"FREQ=(SECONDLY|MINUTELY|HOURLY)\b", re.IGNORECASE)
@@ -43,7 +45,7 @@ def _recurrence(text: str, first: date, until: date) -> Dates:
     counted = "INTERVAL" in text.upper() or "COUNT" in text.upper()
     if _PLAIN.search(text) and not counted and "DTSTART" not in text.upper():
         # Without a counter the anchor's year does not matter; starting nearby saves years of daily dates.
-        start = datetime(max(first.year - 1, 1), 1, 1)  # noqa: DTZ001 - as above
+        start = datetime(max(first.year - 1, 1), 1, 1)
     try:
         rule = rrulestr(text, dtstart=start)
         found = rule.between(datetime.combine(first, time.min), datetime.combine(until, time.min), inc=True)
@@ -113,7 +115,7 @@ class DateBook:
         self._calendar = calendar
         self._events = estate.events
         self._jobs = {(job.tenant, job.system, job.job): job.when for job in estate.jobs}
-        self._known: dict[tuple[DateRule, date, date, Dates | None], Dates] = {}
+        self._known: dict[tuple[DateRule, Span, Dates | None], Dates] = {}
         self._ordinals: dict[Dates, Ints] = {}
 
     def dates(self, rule: DateRule, tenant: str, system: str, first: date, until: date) -> Dates:
@@ -121,7 +123,7 @@ class DateBook:
 
         Raises ValueError for an unknown name in `relative_to` and for rules that refer to each other in a circle.
         """
-        return self._dates(rule, tenant, system, first, until, ())
+        return self._dates(rule, (tenant, system), (first, until), ())
 
     def ordinals(self, rule: DateRule, tenant: str, system: str, first: date, until: date) -> Ints:
         """The same dates as proleptic ordinals (`date.toordinal`)."""
@@ -132,33 +134,30 @@ class DateBook:
             self._ordinals[dates] = found
         return found
 
-    def _dates(
-        self, rule: DateRule, tenant: str, system: str, first: date, until: date, path: tuple[str, ...]
-    ) -> Dates:
+    def _dates(self, rule: DateRule, scope: Scope, span: Span, path: tuple[str, ...]) -> Dates:
         base: Dates | None = None
         if rule.relative_to is not None:
             reach = _reach(*_offset(rule.offset))
-            base = self._named(rule.relative_to, tenant, system, _minus(first, reach), _plus(until, reach), path)
-        key = (rule, first, until, base)
+            base = self._named(rule.relative_to, scope, (_minus(span[0], reach), _plus(span[1], reach)), path)
+        key = (rule, span, base)
         found = self._known.get(key)
         if found is None:
             # The reference was resolved above, so that equal rules with equal references share one entry.
-            found = occurrences(rule, first, until, lambda *_: base or ())
+            found = occurrences(rule, *span, lambda *_: base or ())
             self._known[key] = found
         return found
 
-    def _named(
-        self, name: str, tenant: str, system: str, first: date, until: date, path: tuple[str, ...]
-    ) -> Dates:
+    def _named(self, name: str, scope: Scope, span: Span, path: tuple[str, ...]) -> Dates:
+        tenant, system = scope
         if name in self._events:
             label, rule = name, self._events[name]
         else:
             owner, job = name.split("/", 1) if "/" in name else (system, name)
-            label, system = f"{tenant}/{owner}/{job}", owner
+            label = f"{tenant}/{owner}/{job}"
             found = self._jobs.get((tenant, owner, job))
             if found is None:
                 raise ValueError(f"relative_to の参照先がありません: {name}（{tenant}/{system}）")
-            rule = found
+            rule, system = found, owner
         if label in path:
             raise ValueError(f"日付の参照が循環しています: {' → '.join((*path, label))}")
-        return self._dates(rule, tenant, system, first, until, (*path, label))
+        return self._dates(rule, (tenant, system), span, (*path, label))

@@ -50,7 +50,7 @@ class Grid:
     latest: Ints
     """Last start slot that leaves room for the run and its successors; below `earliest` where there is none."""
 
-    @property
+    @cached_property
     def slots(self) -> int:
         """Slots that any planned run may touch."""
         last = int((np.maximum(self.high, self.low)).max(initial=0)) + int(self.length.max(initial=1))
@@ -92,7 +92,8 @@ def rows_of(ptr: Ints, picked: Ints) -> Ints:
     """Row indices of the compressed rows `picked`, one row after another."""
     count = ptr[picked + 1] - ptr[picked]
     offsets = np.repeat(np.cumsum(count) - count, count)
-    return np.repeat(ptr[picked], count) + np.arange(int(count.sum()), dtype=np.int64) - offsets
+    rows: Ints = np.repeat(ptr[picked], count) + np.arange(int(count.sum()), dtype=np.int64) - offsets
+    return rows
 
 
 def reduce_rows(ufunc: np.ufunc, values: Ints, counts: Ints, empty: int) -> Ints:
@@ -143,12 +144,12 @@ def build(runs: RunTable) -> Grid:
     ptr = runs.window_ptr
     for layer in layers:
         rows = rows_of(runs.after_ptr, layer)
-        counts = np.diff(runs.after_ptr)[layer]
+        counts = runs.after_ptr[layer + 1] - runs.after_ptr[layer]
         ready = reduce_rows(np.maximum, earliest[runs.after_run[rows]] + gap[rows], counts, -FAR)
         earliest[layer] = _snap_up(ready, layer, ptr, low, high)
     for layer in reversed(layers):
         rows = rows_of(next_ptr, layer)
-        counts = np.diff(next_ptr)[layer]
+        counts = next_ptr[layer + 1] - next_ptr[layer]
         follower_latest = latest[next_run[rows]]
         # A successor that fits nowhere is reported by itself; it must not drag its predecessors along.
         usable = np.where(follower_latest == -FAR, FAR, follower_latest - next_gap[rows])

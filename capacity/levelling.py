@@ -13,12 +13,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from capacity.bounds import peak_bound
 from capacity.grid import FreeCores, Grid, build, reduce_rows
 from capacity.levelling_earliest import earliest_starts
 from capacity.levelling_fill import Batch, Filler
 from capacity.levelling_repair import Repair
 from capacity.misfits import window_misfits
-from capacity.profile import online_site_load
+from capacity.profile import deliver, online_site_load
 from capacity.records import SLOT_S, Bools, Floats, Ints, OnlineTable, RunTable, Schedule
 
 Progress = Callable[[str, float], None]
@@ -26,6 +27,8 @@ Progress = Callable[[str, float], None]
 _ROUNDS = 60
 _PATIENCE = 6
 _HOT = 0.985
+_CLOSE = 1e-3
+_HAIR = 1e-6
 _MANY = 2**62
 
 
@@ -40,7 +43,7 @@ def earliest(runs: RunTable, online: OnlineTable) -> Schedule:
     return _schedule(grid, start, window, late)
 
 
-def level(
+def level(  # noqa: PLR0913 - the contract with `planning`, keyword-only beyond the two tables
     runs: RunTable,
     online: OnlineTable,
     *,
@@ -77,9 +80,31 @@ def level(
     if len(failed):
         Repair(filler, home).send_home(failed)
     progress("山を崩す", 0.4)
-    _lower_peaks(filler, batches, np.random.default_rng(seed), progress, deadline)
+    bounds = peak_bound(runs, online)
+    target = np.array([bounds[site][0] for site in runs.site_names])
+
+    def report(share: float) -> bool:
+        progress("山を崩す", 0.4 + 0.6 * share)
+        return time.monotonic() < deadline
+
+    _lower_peaks(filler, batches, target, np.random.default_rng(seed), report)
     progress("平準化が終わった", 1.0)
-    return _schedule(grid, filler.start, before.window, late)
+    start = home if _worse(filler, home, runs) else filler.start
+    return _schedule(grid, start, before.window, late)
+
+
+def _worse(filler: Filler, home: Ints, runs: RunTable) -> bool:
+    """Whether the earliest starts already have a lower peak on one site and a higher one on none."""
+    begin = home * SLOT_S
+    moved = deliver(
+        np.tile(runs.site, 2),
+        np.concatenate((begin, filler.start * SLOT_S)) + np.tile(runs.fixed_s, 2),
+        np.concatenate((begin, filler.start * SLOT_S)) + np.tile(runs.duration_s, 2),
+        np.concatenate((runs.max_cores, -runs.max_cores)),
+        filler.load.shape,
+    )
+    peaks, early = filler.load.max(axis=1), (filler.load + moved).max(axis=1)
+    return bool((early < peaks - _HAIR).any() and not (early > peaks + _HAIR).any())
 
 
 def _movable(grid: Grid, home: Ints, late: Ints) -> Bools:
@@ -99,13 +124,19 @@ def _movable(grid: Grid, home: Ints, late: Ints) -> Bools:
 
 
 def _lower_peaks(
-    filler: Filler, batches: list[Batch], rng: np.random.Generator, progress: Progress, deadline: float
+    filler: Filler, batches: list[Batch], target: Floats, rng: np.random.Generator, report: Callable[[float], bool]
 ) -> None:
-    """Move runs that may touch the highest slots, until rounds in a row lower no site's peak."""
+    """Move runs that may touch the highest slots, until every peak is at its bound or rounds in a row lower none.
+
+    `report` is told the share of rounds done and answers whether there is time for another one.
+    """
     idle = 0
     peaks = filler.load.max(axis=1)
     for number in range(_ROUNDS):
-        hot = _touching(filler, filler.load >= (peaks * _HOT)[:, None])
+        above = np.where(peaks > target * (1 + _CLOSE), peaks * _HOT, np.inf)
+        if not np.isfinite(above).any():
+            return
+        hot = _touching(filler, filler.load >= above[:, None])
         for index in rng.permutation(len(batches)).tolist():
             batch = batches[index]
             picked = batch.picked[hot[batch.picked]]
@@ -114,8 +145,7 @@ def _lower_peaks(
         now = filler.load.max(axis=1)
         idle = 0 if (now < peaks * (1 - 1e-4)).any() else idle + 1
         peaks = now
-        progress("山を崩す", 0.4 + 0.6 * (number + 1) / _ROUNDS)
-        if idle >= _PATIENCE or time.monotonic() > deadline:
+        if not report((number + 1) / _ROUNDS) or idle >= _PATIENCE:
             return
 
 
@@ -130,13 +160,16 @@ def _move(filler: Filler, picked: Ints, shape: Floats) -> None:
 def _touching(filler: Filler, slots: Bools) -> Bools:
     """Runs that may touch one of the marked slots of their site in one of their windows."""
     grid, runs = filler.grid, filler.grid.runs
-    sums = np.concatenate((np.zeros((len(slots), 1), dtype=np.int64), np.cumsum(slots, axis=1)), axis=1)
+    sums: Ints = np.concatenate((np.zeros((len(slots), 1), dtype=np.int64), np.cumsum(slots, axis=1)), axis=1)
     owner = np.repeat(np.arange(len(runs)), np.diff(runs.window_ptr))
     until = grid.high + grid.length[owner]
     some = grid.high >= grid.low
     site = runs.site[owner]
-    marked = some & (sums[site, np.where(some, until, 0)] > sums[site, np.where(some, grid.low, 0)])
-    return np.bincount(owner, marked, minlength=len(runs)) > 0
+    counted: Ints = sums[site, np.where(some, until, 0)] - sums[site, np.where(some, grid.low, 0)]
+    marked = some & (counted != 0)
+    touching = np.zeros(len(runs), dtype=np.bool_)
+    touching[owner[marked]] = True
+    return touching
 
 
 def _schedule(grid: Grid, start: Ints, window: Ints, late: Ints) -> Schedule:
@@ -148,5 +181,5 @@ def _schedule(grid: Grid, start: Ints, window: Ints, late: Ints) -> Schedule:
     holds = np.where((grid.low <= at) & (at <= grid.high), rows, _MANY)
     first = reduce_rows(np.minimum, holds, counts, _MANY)
     chosen = np.where(first == _MANY, window, first)
-    start_s = start * SLOT_S
+    start_s = start.astype(np.float64) * SLOT_S
     return Schedule(start_s, chosen, window_misfits(runs, late, chosen, start_s.tolist()))

@@ -159,8 +159,8 @@ class Filler:
 
     def spread(self, movable: Ints) -> None:
         """Count runs that are to be placed with their work spread evenly over the slots they may touch."""
-        grid, runs = self.grid, self.grid.runs
-        rows, count, low, until = self._ranges(movable)
+        runs = self.grid.runs
+        count, low, until = self._ranges(movable)
         total = np.maximum(np.bincount(np.repeat(np.arange(len(movable)), count), until - low, len(movable)), 1.0)
         self._density[movable] = runs.cpu_s[movable] / SLOT_S / total
         width = self.load.shape[1] + 1
@@ -171,18 +171,18 @@ class Filler:
         change -= np.bincount(site * width + until, weight, len(change))
         self.load += np.cumsum(change.reshape(-1, width), axis=1)[:, :-1]
 
-    def _ranges(self, picked: Ints) -> tuple[Ints, Ints, Ints, Ints]:
-        """Window rows of runs and, per row, the slots `[low, until)` that the run may touch there (or none)."""
+    def _ranges(self, picked: Ints) -> tuple[Ints, Ints, Ints]:
+        """How many window rows each run has, and per row the slots `[low, until)` that it may touch there (or none)."""
         grid, runs = self.grid, self.grid.runs
         rows = rows_of(runs.window_ptr, picked)
-        count = np.diff(runs.window_ptr)[picked]
+        count = runs.window_ptr[picked + 1] - runs.window_ptr[picked]
         low = np.maximum(grid.low[rows], np.repeat(grid.earliest[picked], count))
         high = np.minimum(grid.high[rows], np.repeat(grid.latest[picked], count))
         until = np.where(high >= low, high + np.repeat(grid.length[picked], count), low)
-        return rows, count, low, until
+        return count, low, until
 
     def _unspread(self, picked: Ints) -> None:
-        _, count, low, until = self._ranges(picked)
+        count, low, until = self._ranges(picked)
         density = np.repeat(self._density[picked], count)
         if not density.any():
             return
@@ -199,9 +199,8 @@ class Filler:
         """The first slot at which all placed predecessors of each run are done."""
         runs, grid = self.grid.runs, self.grid
         rows = rows_of(runs.after_ptr, picked)
-        return reduce_rows(
-            np.maximum, self.start[runs.after_run[rows]] + grid.gap[rows], np.diff(runs.after_ptr)[picked], -FAR
-        )
+        count = runs.after_ptr[picked + 1] - runs.after_ptr[picked]
+        return reduce_rows(np.maximum, self.start[runs.after_run[rows]] + grid.gap[rows], count, -FAR)
 
     def due(self, picked: Ints) -> Ints:
         """The last start that leaves every placed successor of each run where it is."""
@@ -209,7 +208,7 @@ class Filler:
         rows = rows_of(grid.next_ptr, picked)
         follower = self.start[grid.next_run[rows]]
         limit = np.where(follower == UNPLACED, FAR, follower - grid.next_gap[rows])
-        return reduce_rows(np.minimum, limit, np.diff(grid.next_ptr)[picked], FAR)
+        return reduce_rows(np.minimum, limit, grid.next_ptr[picked + 1] - grid.next_ptr[picked], FAR)
 
     def put(self, picked: Ints, start: Ints, shape: Floats) -> None:
         """Place runs of one batch."""
@@ -305,4 +304,3 @@ def _score(load: Floats, shape: Floats, width: int) -> Floats:
     if scale <= 0:
         return np.broadcast_to(np.arange(width, dtype=np.float64), (len(load), width)).copy()
     return largest + _TIE * total / scale
-

@@ -32,17 +32,19 @@ def window_misfit(runs: RunTable, run: int, row: int, start_s: float) -> Misfit:
     need = length * (2.0 if runs.rerun_room[run] else 1.0)
     opens, closes = float(runs.window_start_s[row]), float(runs.window_end_s[row])
     deadline = float(runs.deadline_s[run])
-    rerun = f"、再実行の余裕 {_minutes(length)} を含む" if runs.rerun_room[run] else ""
+    rerun = f"、再実行の余裕 {_minutes(length)}を含む" if runs.rerun_room[run] else ""
     took = f"所要 {_minutes(length)}、開始 {at(start_s)}{rerun}"
     if closes <= opens:
         excess = start_s + need - closes
         return Misfit("window", f"{who}に使えるバッチ枠が {at(opens)} 以降にありません（{took}）。", run, excess / 60)
     if deadline < closes:
         excess = start_s + length - deadline
-        reason = f"{who}は期限 {at(deadline)} より前に始まるバッチ枠がなく、期限を {_minutes(excess)} 超過します（{took}）。"
+        reason = (
+            f"{who}は期限 {at(deadline)} より前に始まるバッチ枠がなく、期限を {_minutes(excess)}超過します（{took}）。"
+        )
         return Misfit("deadline", reason, run, excess / 60)
     excess = start_s + need - closes
-    reason = f"{who}は {at(opens)} から {at(closes)} までのバッチ枠を {_minutes(excess)} 超過します（{took}）。"
+    reason = f"{who}は {at(opens)} から {at(closes)} までのバッチ枠を {_minutes(excess)}超過します（{took}）。"
     return Misfit("window", reason, run, excess / 60)
 
 

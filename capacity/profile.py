@@ -29,9 +29,7 @@ class SlotLoad:
     def peaks(self) -> dict[str, tuple[float, int]]:
         """Per site: the largest slot load in cores, and the first slot that has it."""
         load = self.site_cores
-        return {
-            name: (float(load[site].max()), int(load[site].argmax())) for site, name in enumerate(self.site_names)
-        }
+        return {name: (float(load[site].max()), int(load[site].argmax())) for site, name in enumerate(self.site_names)}
 
 
 def slots_of_horizon(end_s: float) -> int:
@@ -39,12 +37,13 @@ def slots_of_horizon(end_s: float) -> int:
     return int(np.ceil(end_s / SLOT_S - 1e-9))
 
 
-def deliver(rows: Ints, from_s: Floats, until_s: Floats, cores: Floats, row_count: int, slots: int) -> Floats:
-    """Slot loads of `row_count` profiles of `slots` slots, when interval i delivers `cores[i]` to profile `rows[i]`.
+def deliver(rows: Ints, from_s: Floats, until_s: Floats, cores: Floats, shape: tuple[int, int]) -> Floats:
+    """Slot loads of `shape` = (profiles, slots), when interval i delivers `cores[i]` to profile `rows[i]`.
 
     A constant rate contributes whole slots between its first and last one and shares of these two: the profile is the
     running sum of rate changes, corrected in the slots in which the rate changes. Work beyond the last slot is lost.
     """
+    row_count, slots = shape
     width = slots + 1
     flat = np.zeros(row_count * width)
     step = np.zeros(row_count * width)
@@ -68,14 +67,15 @@ def slot_load(runs: RunTable, start_s: Floats, online: OnlineTable) -> SlotLoad:
     last = max(runs.end_s, float(until_s.max(initial=0.0)))
     slots = slots_of_horizon(last)
     tenants = len(runs.tenant_names)
-    rows = np.concatenate((runs.site * tenants + runs.tenant, runs.vm_site[online.vm] * tenants + runs.vm_tenant[online.vm]))
+    rows = np.concatenate(
+        (runs.site * tenants + runs.tenant, runs.vm_site[online.vm] * tenants + runs.vm_tenant[online.vm])
+    )
     cores = deliver(
         rows,
         np.concatenate((start_s + runs.fixed_s, online.from_s)),
         np.concatenate((until_s, online.until_s)),
         np.concatenate((runs.max_cores, online.cores)),
-        len(runs.site_names) * tenants,
-        slots,
+        (len(runs.site_names) * tenants, slots),
     )
     return SlotLoad(runs.site_names, runs.tenant_names, cores.reshape(len(runs.site_names), tenants, slots))
 
@@ -83,4 +83,4 @@ def slot_load(runs: RunTable, start_s: Floats, online: OnlineTable) -> SlotLoad:
 def online_site_load(runs: RunTable, online: OnlineTable, slots: int) -> Floats:
     """Cores per site and slot of the online load alone."""
     sites = runs.vm_site[online.vm]
-    return deliver(sites, online.from_s, online.until_s, online.cores, len(runs.site_names), slots)
+    return deliver(sites, online.from_s, online.until_s, online.cores, (len(runs.site_names), slots))

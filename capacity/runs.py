@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Literal
 
 import numpy as np
 
-from capacity.calendar import Calendar
+from capacity.calendar import DAY_S, Calendar
 from capacity.dates import DateBook
-from capacity.machines import VmTable, vm_table
+from capacity.machines import vm_table
 from capacity.records import Bools, Floats, Ints, RunTable
 from estate.resolved import ResolvedEstate, ResolvedJob
 
@@ -55,7 +56,8 @@ class _Generator:
         self.midnight = self.calendar.seconds(date.fromordinal(1))
 
     def _seconds(self, ordinals: Ints) -> Floats:
-        return self.midnight + (ordinals - 1) * 86_400.0
+        out: Floats = self.midnight + (ordinals - 1).astype(np.float64) * DAY_S
+        return out
 
     def _in_service(self, job: ResolvedJob, days: Ints) -> Bools:
         tenant, vm = self.tenants[job.tenant], self.vms[job.vm]
@@ -125,7 +127,7 @@ def _predecessors(estate: ResolvedEstate, rows: list[Ints], release_s: Floats) -
     A job that waits for itself waits for its previous run. `within_days` counts calendar days between the releases.
     """
     index = {(job.tenant, job.system, job.job): number for number, job in enumerate(estate.jobs)}
-    day = np.floor(release_s / 86_400.0)
+    day = np.floor(release_s / DAY_S)
     run: list[Ints] = []
     before: list[Ints] = []
     lag: list[Floats] = []
@@ -137,7 +139,7 @@ def _predecessors(estate: ResolvedEstate, rows: list[Ints], release_s: Floats) -
             if other is None or len(mine) == 0 or len(rows[other]) == 0:
                 continue
             theirs = rows[other]
-            side = "left" if other == number else "right"
+            side: Literal["left", "right"] = "left" if other == number else "right"
             position = np.searchsorted(release_s[theirs], release_s[mine], side=side) - 1
             found = theirs[np.maximum(position, 0)]
             keep = (position >= 0) & (day[mine] - day[found] <= after.within_days)
@@ -185,7 +187,7 @@ def generate(estate: ResolvedEstate) -> RunTable:
     order = np.lexsort((day, number, job_system[number], job_tenant[number], release))
     number, release, day = number[order], release[order], day[order]
 
-    windows = (np.concatenate([part.windows for part in parts]) if parts else np.zeros(0, np.int64))
+    windows = np.concatenate([part.windows for part in parts]) if parts else np.zeros(0, np.int64)
     row_start = (np.cumsum(windows) - windows)[order]
     windows = windows[order]
     picked = _expand(row_start, windows)

@@ -1,4 +1,4 @@
-"""Builders of small resolved estates for the tests of the schedule: only what a test states differs from plain values."""
+"""Builders of small resolved estates for the tests of the schedule: a test states what differs from plain values."""
 
 from __future__ import annotations
 
