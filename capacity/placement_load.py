@@ -49,7 +49,8 @@ def vm_load(runs: RunTable, schedule: Schedule, online: OnlineTable) -> VmLoad:
     kept: dict[bytes, Floats] = {}
     for first in range(0, slots, _DAY_SLOTS):
         day = pieces.load(len(runs.vm_names), first, min(_DAY_SLOTS, slots - first))
-        for column in _undominated_neighbours(np.ascontiguousarray(day.T)):
+        loaded = np.ascontiguousarray(day.T[day.any(axis=0)])
+        for column in _undominated_neighbours(loaded):
             kept.setdefault(hashlib.blake2b(column, digest_size=16).digest(), column)
     return VmLoad(runs.vm_names, SLOT_S, _side_by_side(list(kept.values()), len(runs.vm_names)))
 
@@ -114,5 +115,5 @@ class _Pieces:
         core_s = np.bincount(
             self.vm[rows][piece] * slots + slot, weights=overlap_s * self.cores[rows][piece], minlength=vms * slots
         )
-        rounded_up = np.ceil(core_s / SLOT_S / GRID - 1e-3) * GRID
+        rounded_up = np.maximum(np.ceil(core_s / SLOT_S / GRID - 1e-3), 0.0) * GRID
         return np.asarray(rounded_up.reshape(vms, slots), dtype=np.float64)
