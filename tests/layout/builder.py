@@ -167,7 +167,7 @@ class Builder:
     def runs(self) -> pa.Table:
         columns: dict[str, list] = {name: [] for name in RUNS.names}
         minute = timedelta(minutes=1)
-        days = [self.start + timedelta(days=i) for i in range((self.end - self.start).days - 1)]
+        days = [self.start + timedelta(days=i) for i in range((self.end - self.start).days)]
         for day in days:
             opening, closing = window_of(day)
             first = at(day, 20)  # both kinds of day are open at 20:00

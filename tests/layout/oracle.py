@@ -21,9 +21,11 @@ def broken(folder: PlanFolder) -> set[str]:
     rules = {
         "windows": windows, "deadlines": deadlines, "precedence": precedence, "slots": slots, "exclusivity": exclusivity,
         "rerun_room": rerun_room, "completeness": completeness, "dates": dates, "hosts": hosts, "capacity": capacity,
-        "anti_affinity": anti_affinity, "reserve": reserve, "network": network, "peak": peak, "bounds": bounds, "online": online,
+        "anti_affinity": anti_affinity, "reserve": reserve, "network": network, "online": online,
     }  # fmt: skip
-    return {name for name, rule in rules.items() if not rule(folder, rows)}
+    found = {name for name, rule in rules.items() if not rule(folder, rows)}
+    fresh = accounts.settle(folder)
+    return found | {name for name, rule in (("peak", peak), ("bounds", bounds)) if not rule(folder, fresh)}
 
 
 def job_of(folder, row):
@@ -164,21 +166,23 @@ def completeness(folder, rows):
 
 
 def dates(folder, rows):
-    """Daily jobs have a run on every day but the last, monthly ones on each last business day."""
+    """Daily jobs have a run on every day, monthly ones on each last business day."""
     have = Counter((row["tenant"], row["system"], row["job"], row["run_id"].rpartition("/")[2]) for row in rows)
     first, last = (moment.astimezone(JST).date() for moment in (folder.estate.start, folder.estate.end))
     for job in folder.estate.jobs:
-        for offset in range((last - first).days - 1):
+        for offset in range((last - first).days):
             day = first + timedelta(days=offset)
             if (job.job != "closing" or builder.month_end(day)) and not have[job.tenant, job.system, job.job, day.isoformat()]:
                 return False
     expected = {(job.tenant, job.system, job.job): job.job for job in folder.estate.jobs}
-    for (tenant, system, job, day), _ in have.items():
+    for tenant, system, job, day in have:
         if (tenant, system, job) in expected:
             if job == "closing" and not builder.month_end(date.fromisoformat(day.partition("#")[0])):
                 return False
             rows_of = [r for r in rows if r["run_id"] == f"{tenant}/{system}/{job}/{day}"]
-            if any(row["release"].astimezone(JST).date().isoformat() != day.partition("#")[0] for row in rows_of):
+            own = next(j for j in folder.estate.jobs if (j.tenant, j.system, j.job) == (tenant, system, job))
+            opening, _ = spans(own, date.fromisoformat(day.partition("#")[0]))
+            if any(row["release"] != opening for row in rows_of):
                 return False
     return True
 
@@ -189,7 +193,7 @@ def hosts(folder, _):
     allowed = {group.id: group.hosts for group in folder.layout.host_sets}
     for vm in folder.layout.vms:
         host = own.get(vm.host)
-        if host is None or host.site != vm.site or host.id not in allowed[vm.may_run_on]:
+        if host is None or host.site != vm.site or host.id not in allowed.get(vm.may_run_on, ()):
             return False
         if vm.pinned and set(allowed[vm.may_run_on]) != {host.id}:
             return False
@@ -211,7 +215,6 @@ def room(folder, host):
 
 
 def capacity(folder, rows):
-    seconds = (folder.estate.end - folder.estate.start).total_seconds()
     zero = folder.estate.start
     for host in folder.layout.hosts:
         vms = [vm for vm in folder.layout.vms if vm.host == host.id]
@@ -226,7 +229,7 @@ def capacity(folder, rows):
             ((row["from"] - zero).total_seconds(), (row["until"] - zero).total_seconds(), row["cores"])
             for row in folder.online.to_pylist() if row["vm"] in names
         ]  # fmt: skip
-        if accounts.delivered(loads, int(seconds // 600)).max() > host.cores + 1e-6:
+        if accounts.delivered(loads, accounts.slots_of(folder)).max() > host.cores + 1e-6:
             return False
     return True
 
@@ -265,12 +268,7 @@ def network(folder, _):
     return not any(a.overlaps(b) for a, b in combinations(subnets, 2)) and not folder.layout.flows
 
 
-def settled(folder: PlanFolder):
-    return accounts.settle(folder)
-
-
-def peak(folder, _):
-    fresh = settled(folder)
+def peak(folder, fresh):
 
     def table(contents):
         cells: dict[tuple, list] = defaultdict(list)
@@ -301,8 +299,8 @@ def peak(folder, _):
     )
 
 
-def bounds(folder, _):
-    due = {bound.resource: bound for bound in settled(folder).layout.bounds}
+def bounds(folder, fresh):
+    due = {bound.resource: bound for bound in fresh.layout.bounds}
     if sorted(bound.resource for bound in folder.layout.bounds) != sorted(due):
         return False
     for bound in folder.layout.bounds:
@@ -320,6 +318,6 @@ def online(folder, _):
     due = Counter(
         (vm.id, builder.at(day.astimezone(JST).date(), 8), builder.at(day.astimezone(JST).date(), 18), 1.0)
         for day in days if not builder.closed(day.astimezone(JST).date())
-        for vm in folder.estate.vms if any(planned.id == vm.id for planned in folder.layout.vms)
+        for vm in folder.estate.vms
     )  # fmt: skip
     return due == Counter(tuple(row.values()) for row in folder.online.to_pylist())
