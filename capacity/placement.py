@@ -78,13 +78,12 @@ def _place_site(
         misfits = (Misfit("host", reason),) if vms or missing else ()
         bound = (1 if vms else 0) + len(always_empty) + estate.policy.spare_hosts
         return _SitePlacement(vms, (None,) * len(vms), reserve, bound, "置けるホストがありません", misfits)
-    problem = _problem(estate, vms, load, usable, reserved)
-    whole = _problem(estate, vms, load, hosts, [])
+    problem = _problem(estate, vms, load, usable, reserved).binding_blocks()
+    whole = _problem(estate, vms, problem.load, hosts, [])
     possible = np.flatnonzero(problem.fits_alone().any(axis=1))
     needed, proof = needed_bins(whole.only(possible), RESOURCES)
-    inner = problem.only(possible).binding_blocks()
     bin_of = np.full(len(vms), -1, dtype=np.int64)
-    bin_of[possible] = pack(inner, bound=needed, rng=rng)
+    bin_of[possible] = pack(problem.only(possible), bound=needed, rng=rng)
     if reserve:
         proof += f"。ほかに予備 {len(reserve)} 台"
     return _SitePlacement(
