@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,7 +127,13 @@ def _problem(
     if reserved:
         room = np.minimum(room, _room(estate, reserved[:1]))
         cores = np.minimum(cores, float(reserved[0].cores))
-    need = np.array([[vm.memory_gib, sum(disk.size_gib for disk in vm.disks), _largest_vcpu(vm)] for vm in vms])
+    need = np.array(
+        [
+            # whole MiB, as the layout has them: rounded up for VMs, down for hosts
+            [math.ceil(vm.memory_gib * 1024) / 1024, math.fsum(disk.size_gib for disk in vm.disks), _largest_vcpu(vm)]
+            for vm in vms
+        ]
+    )
     groups: dict[str, list[int]] = {}
     for row, vm in enumerate(vms):
         for name in vm.anti_affinity:
@@ -150,7 +157,11 @@ def _room(estate: ResolvedEstate, hosts: list[ResolvedHost]) -> Floats:
     policy = estate.policy
     return np.array(
         [
-            [host.memory_gib * policy.memory_overcommit, host.disk_gib, host.cores * policy.vcpu_overcommit]
+            [
+                math.floor(host.memory_gib * 1024) / 1024 * policy.memory_overcommit,
+                host.disk_gib,
+                host.cores * policy.vcpu_overcommit,
+            ]
             for host in hosts
         ]
     )

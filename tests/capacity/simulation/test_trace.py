@@ -46,6 +46,19 @@ def test_a_trace_is_read_simulated_and_written(tmp_path):
     assert summary["verdict"].startswith("判定：4 件")
 
 
+def test_results_replace_results_and_nothing_else(tmp_path):
+    system = read_trace(write(tmp_path, GOOD))
+    result = simulate(system)
+    write_results(tmp_path / "out", system, result)
+    before = (tmp_path / "out/runs.csv").read_bytes()
+    write_results(tmp_path / "out", system, result)
+    assert (tmp_path / "out/runs.csv").read_bytes() == before
+    with pytest.raises(TraceError, match="模擬の結果ではない demand.csv があるので置き換えません"):
+        write_results(tmp_path, system, result)
+    with pytest.raises(TraceError, match="フォルダとして読めません"):
+        write_results(tmp_path / "runs.csv", system, result)
+
+
 def test_one_lag_holds_for_all_predecessors(tmp_path):
     runs = GOOD["runs.csv"].replace("1;0.5", "2")
     assert read_trace(write(tmp_path, {**GOOD, "runs.csv": runs})).runs[2].lag_s == (2.0, 2.0)
