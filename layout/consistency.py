@@ -56,7 +56,9 @@ def _names(layout: Layout) -> Iterator[str]:
 
 def _addresses(layout: Layout) -> Iterator[str]:
     yield from _twice("MAC アドレス", (vm.mac for vm in layout.vms))
-    yield from _twice("ネットワーク / アドレス", ((vm.network, vm.address) for vm in layout.vms))
+    yield from _twice(
+        "ネットワーク / アドレス", ((vm.network, _address(vm.address) or vm.address) for vm in layout.vms)
+    )
     for vm in layout.vms:
         if not _MAC.fullmatch(vm.mac):
             yield f"VM「{vm.id}」: MAC アドレスの書式が違います（{vm.mac[:40]}）。正しい例: 52:54:00:00:00:01"
@@ -161,8 +163,9 @@ def _naive(time: datetime | None) -> bool:
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address in `10.1.2.3` or `10.1.2.3/24`."""
     try:
-        return ipaddress.ip_address(text)
+        return ipaddress.ip_interface(text).ip
     except ValueError:
         return None
 

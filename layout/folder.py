@@ -47,23 +47,23 @@ def layout_bytes(layout: Layout) -> bytes:
     return documents.to_bytes(layout)
 
 
-def layout_digest(layout: Layout) -> str:
+def digest(layout: Layout) -> str:
     """sha256 of the bytes of `layout.json`, in hexadecimal."""
     return hashlib.sha256(layout_bytes(layout)).hexdigest()
 
 
 def assemble(path: Path, contents: FolderContents) -> PlanFolder:
     """The folder that `write(path, contents)` would leave, without writing it: for the checkers before writing."""
-    digest = layout_digest(contents.layout)
+    own_digest = digest(contents.layout)
     return PlanFolder(
         estate=contents.estate,
         layout=contents.layout,
         runs=parquet.conform(contents.runs, RUNS, "runs.parquet"),
         online=parquet.conform(contents.online, ONLINE, "online.parquet"),
         profile=parquet.conform(contents.profile, PROFILE, "profile.parquet"),
-        run=contents.run.model_copy(update={"layout_digest": digest}),
+        run=contents.run.model_copy(update={"layout_digest": own_digest}),
         path=path,
-        layout_digest=digest,
+        layout_digest=own_digest,
     )
 
 
@@ -72,7 +72,7 @@ def with_run(contents: FolderContents, run: RunRecord) -> FolderContents:
     return replace(contents, run=run)
 
 
-def refuse_destination(destination: Path) -> None:
+def check_destination(destination: Path) -> None:
     """Raises FolderError when a plan cannot be written to `destination`: it exists and is no plan folder.
 
     Commands call it before they start long work. An absent or empty folder is fine.
@@ -100,7 +100,7 @@ def write(destination: Path, contents: FolderContents) -> PlanFolder:
     themselves, and what the file system refuses (`destination` is then as it was).
     """
     destination = Path(destination).resolve()
-    refuse_destination(destination)
+    check_destination(destination)
     folder = assemble(destination, contents)
     consistency.require(folder.layout, LAYOUT_FILE)
     files = {

@@ -49,10 +49,16 @@ def loads(contents: FolderContents, start_column: str) -> dict[tuple[str, str], 
     return found
 
 
+def slots_of(contents: FolderContents) -> int:
+    """Slots from the horizon's start to its end, or to the last run's end where that is later."""
+    ends = [contents.estate.end, *contents.runs["end"].to_pylist()]
+    return -(-int((max(ends) - contents.estate.start).total_seconds()) // 600)
+
+
 def settle(contents: FolderContents) -> FolderContents:
     """Contents with profile, peaks, bounds and the number of runs as they follow from runs and online load."""
     zero = contents.estate.start
-    slots = int((contents.estate.end - zero).total_seconds() // 600)
+    slots = slots_of(contents)
     before, after = loads(contents, "earliest_start"), loads(contents, "start")
     columns: dict[str, list] = {name: [] for name in PROFILE.names}
     totals: dict[tuple[str, str], np.ndarray] = defaultdict(lambda: np.zeros(slots))

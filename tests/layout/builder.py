@@ -113,7 +113,7 @@ class Builder:
                      "site": "dc", "segment": vm["segment"], "vcpu": 4,
                      "vcpu_changes": [{"from_": c["from"], "until": c["until"], "vcpu": c["vcpu"]} for c in vm["vcpu_changes"]],
                      "memory_gib": 8.0, "disks": [{"name": f"{vm['id']}-data", "size_gib": 50.0, "protect": True}], "image": "base",
-                     "slots": 2, "products": [], "anti_affinity": [self.group(vm)] if vm["role"] == "ap" else [],
+                     "slots": 1, "products": self.products(vm), "anti_affinity": [self.group(vm)] if vm["role"] == "ap" else [],
                      "online_cores": 1.0, "online_profile": "day", "restore_priority": 1, "from_": None, "until": None}
                     for vm in self.vms()],
             "jobs": jobs,
@@ -121,6 +121,9 @@ class Builder:
             "events": {}, "entitlements": [], "costs": [], "flows": [], "policy": {"spare_hosts": 1}, "assumptions": [],
         }  # fmt: skip
         return ResolvedEstate.model_validate_json(json.dumps(data, default=datetime.isoformat))
+
+    def products(self, vm: dict) -> list[dict]:
+        return [{"rule": "sraoss.powergres", "options": {"edition": "plus"}}] if vm["role"] == "db" else []
 
     def group(self, vm: dict) -> str:
         return f"{vm['tenant']}/{vm['system']}/ap"
@@ -145,7 +148,7 @@ class Builder:
                 "vcpu_max": 8 if vm["vcpu_changes"] else 4, "memory_mib": 8192,
                 "disks": [{"name": f"{vm['id']}-data", "size_gib": 50.0, "pool": "default", "protect": True}], "image": "base",
                 "network": network, "mac": f"52:54:00:00:{i // 256:02x}:{i % 256:02x}", "address": f"{subnet[network]}{taken[network]}",
-                "slots": 2, "anti_affinity": [self.group(vm)] if vm["role"] == "ap" else [], "restore_priority": 1,
+                "slots": 1, "products": self.products(vm), "anti_affinity": [self.group(vm)] if vm["role"] == "ap" else [], "restore_priority": 1,
             })  # fmt: skip
         data = {
             "format_version": "1.0", "estate": {"name": "試験の組合", "digest": "e" * 64, "fiscal_year": 2027}, "generation": 1,
@@ -164,7 +167,7 @@ class Builder:
     def runs(self) -> pa.Table:
         columns: dict[str, list] = {name: [] for name in RUNS.names}
         minute = timedelta(minutes=1)
-        days = [self.start + timedelta(days=i) for i in range((self.end - self.start).days - 1)]
+        days = [self.start + timedelta(days=i) for i in range((self.end - self.start).days)]
         for day in days:
             opening, closing = window_of(day)
             first = at(day, 20)  # both kinds of day are open at 20:00
