@@ -97,6 +97,7 @@ def write(destination: Path, contents: FolderContents) -> PlanFolder:
     destination = Path(destination).resolve()
     check_destination(destination)
     folder = assemble(destination, contents)
+    consistency.require_estate(folder.estate, ESTATE_FILE)
     consistency.require(folder.layout, LAYOUT_FILE)
     files = {
         ESTATE_FILE: documents.to_bytes(folder.estate),
@@ -127,6 +128,7 @@ def read(path: Path) -> PlanFolder:
         raise FolderError(f"{path}: 計画フォルダではありません（ファイルです）")
     run = documents.from_bytes(_bytes(path, RUN_FILE), RunRecord, RUN_FILE)
     estate = documents.from_bytes(_bytes(path, ESTATE_FILE), ResolvedEstate, ESTATE_FILE)
+    consistency.require_estate(estate, ESTATE_FILE)
     data = _bytes(path, LAYOUT_FILE)
     layout = _layout(data, LAYOUT_FILE)
     tables = {name: parquet.from_bytes(_bytes(path, name), schema, name) for name, schema in TABLES.items()}
