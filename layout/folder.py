@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -47,14 +47,14 @@ def layout_bytes(layout: Layout) -> bytes:
     return documents.to_bytes(layout)
 
 
-def digest(layout: Layout) -> str:
+def layout_digest(layout: Layout) -> str:
     """sha256 of the bytes of `layout.json`, in hexadecimal."""
     return hashlib.sha256(layout_bytes(layout)).hexdigest()
 
 
 def assemble(path: Path, contents: FolderContents) -> PlanFolder:
     """The folder that `write(path, contents)` would leave, without writing it: for the checkers before writing."""
-    own_digest = digest(contents.layout)
+    own_digest = layout_digest(contents.layout)
     return PlanFolder(
         estate=contents.estate,
         layout=contents.layout,
@@ -67,7 +67,12 @@ def assemble(path: Path, contents: FolderContents) -> PlanFolder:
     )
 
 
-def check_destination(destination: Path) -> None:
+def with_run(contents: FolderContents, run: RunRecord) -> FolderContents:
+    """The same contents with another `run.json`, e.g. after the checkers' verdicts."""
+    return replace(contents, run=run)
+
+
+def refuse_destination(destination: Path) -> None:
     """Raises FolderError when a plan cannot be written to `destination`: it exists and is no plan folder.
 
     Commands call it before they start long work. An absent or empty folder is fine.
@@ -95,7 +100,7 @@ def write(destination: Path, contents: FolderContents) -> PlanFolder:
     themselves, and what the file system refuses (`destination` is then as it was).
     """
     destination = Path(destination).resolve()
-    check_destination(destination)
+    refuse_destination(destination)
     folder = assemble(destination, contents)
     consistency.require_estate(folder.estate, ESTATE_FILE)
     consistency.require(folder.layout, LAYOUT_FILE)
