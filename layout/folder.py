@@ -47,14 +47,14 @@ def layout_bytes(layout: Layout) -> bytes:
     return documents.to_bytes(layout)
 
 
-def digest(layout: Layout) -> str:
+def layout_digest(layout: Layout) -> str:
     """sha256 of the bytes of `layout.json`, in hexadecimal."""
     return hashlib.sha256(layout_bytes(layout)).hexdigest()
 
 
 def assemble(path: Path, contents: FolderContents) -> PlanFolder:
     """The folder that `write(path, contents)` would leave, without writing it: for the checkers before writing."""
-    own_digest = digest(contents.layout)
+    own_digest = layout_digest(contents.layout)
     return PlanFolder(
         estate=contents.estate,
         layout=contents.layout,
@@ -72,7 +72,7 @@ def with_run(contents: FolderContents, run: RunRecord) -> FolderContents:
     return replace(contents, run=run)
 
 
-def check_destination(destination: Path) -> None:
+def refuse_destination(destination: Path) -> None:
     """Raises FolderError when a plan cannot be written to `destination`: it exists and is no plan folder.
 
     Commands call it before they start long work. An absent or empty folder is fine.
@@ -100,8 +100,9 @@ def write(destination: Path, contents: FolderContents) -> PlanFolder:
     themselves, and what the file system refuses (`destination` is then as it was).
     """
     destination = Path(destination).resolve()
-    check_destination(destination)
+    refuse_destination(destination)
     folder = assemble(destination, contents)
+    consistency.require_estate(folder.estate, ESTATE_FILE)
     consistency.require(folder.layout, LAYOUT_FILE)
     files = {
         ESTATE_FILE: documents.to_bytes(folder.estate),
@@ -132,6 +133,7 @@ def read(path: Path) -> PlanFolder:
         raise FolderError(f"{path}: 計画フォルダではありません（ファイルです）")
     run = documents.from_bytes(_bytes(path, RUN_FILE), RunRecord, RUN_FILE)
     estate = documents.from_bytes(_bytes(path, ESTATE_FILE), ResolvedEstate, ESTATE_FILE)
+    consistency.require_estate(estate, ESTATE_FILE)
     data = _bytes(path, LAYOUT_FILE)
     layout = _layout(data, LAYOUT_FILE)
     tables = {name: parquet.from_bytes(_bytes(path, name), schema, name) for name, schema in TABLES.items()}

@@ -34,7 +34,7 @@ def plan(
     `destination` cannot be written, and networks.AddressSpaceError when the estate is too large for 10.0.0.0/8.
     """
     timings: dict[str, float] = {}
-    folder.check_destination(destination)
+    folder.refuse_destination(destination)
     numbering = networks.allot(estate)
 
     with _timed("実行の列挙", timings, progress):

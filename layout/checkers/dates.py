@@ -78,7 +78,7 @@ class _Book:
         """Every day from a little before the horizon to its end on which the job has a run, in service."""
         days = self._days(job.when, job.tenant, job.system, (self._first, self._until), 0)
         for record in (job, self._tenants.get(job.tenant), self._vms.get(job.vm)):
-            if record is not None:
+            if record is not None and (record.from_ or record.until):
                 days = frozenset(
                     day
                     for day in days

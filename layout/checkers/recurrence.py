@@ -18,6 +18,7 @@ from .calendar import is_closed
 
 _COUNTER = re.compile(r";?(INTERVAL|COUNT|UNTIL)=[^;\s]*", re.IGNORECASE)
 _ANCHORED = re.compile(r"INTERVAL|COUNT|DTSTART|UNTIL", re.IGNORECASE)
+_TOO_FINE = re.compile(r"FREQ=(SECONDLY|MINUTELY|HOURLY)|BY(HOUR|MINUTE|SECOND)", re.IGNORECASE)
 _ONE_DAY = dt.timedelta(days=1)
 
 
@@ -53,6 +54,8 @@ def days_of(
 
 
 def _recurring(text: str, low: dt.date, high: dt.date) -> frozenset[dt.date]:
+    if _TOO_FINE.search(text):
+        raise ValueError(f"日より細かい rrule です: {text}")
     plain = _COUNTER.sub("", text)
     if "FREQ=WEEKLY" in plain.upper() and "BYDAY" not in plain.upper():
         plain += ";BYDAY=MO,TU,WE,TH,FR,SA,SU"

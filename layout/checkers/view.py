@@ -126,6 +126,8 @@ class View:
     @cached_property
     def runs_of_job(self) -> dict[int, Ints]:
         """Rows of each job's runs by release."""
+        if not len(self):
+            return {}
         order = np.lexsort((self.release, self.job))
         jobs, begins = np.unique(self.job[order], return_index=True)
         return {int(job): rows for job, rows in zip(jobs, np.split(order, begins[1:]), strict=True) if job >= 0}

@@ -1,7 +1,8 @@
 """Random damages to a plan folder, for mutation tests of the checkers.
 
-`damages(folder, seed, count)` takes any folder that passes its checks (hand-made, or read from `kumiai plan`) and gives changed copies. Most
-break a rule by construction and name the checker that must refuse them; some are harmless by construction; for the rest an oracle decides.
+`damages(folder, seed, count)` takes any folder that passes its checks (hand-made, or read from `kumiai plan`) and gives
+changed copies. Most break a rule by construction and name the checker that must refuse them; some are harmless by
+construction; for the rest an oracle decides.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Damage:
     harmless: bool = False
 
 
-class Unsuitable(Exception):
+class UnsuitableError(Exception):
     """This damage cannot be done to this folder (e.g. no exclusive run in it)."""
 
 
@@ -47,7 +48,7 @@ class Bench:
     def one(self, items):
         items = list(items)
         if not items:
-            raise Unsuitable
+            raise UnsuitableError
         return items[int(self.rng.integers(len(items)))]
 
     def row(self, *, where: np.ndarray | None = None) -> int:
@@ -108,9 +109,6 @@ def changed(items: tuple, item, changes: dict) -> tuple:
     return tuple(other.model_copy(update=changes) if other is item else other for other in items)
 
 
-# --- runs ---
-
-
 def shift_one_slot(b: Bench) -> Damage:
     row = b.row()
     return Damage("one slot away", b.moved(row, b.run(row)["start"] + b.one([-SLOT, SLOT])))
@@ -125,17 +123,23 @@ def move_in_window(b: Bench) -> Damage:
 
 def move_to_another_day(b: Bench) -> Damage:
     row = b.row()
-    return Damage("another day", b.moved(row, b.run(row)["start"] + timedelta(days=int(b.rng.integers(1, 5)))), "windows")
+    return Damage(
+        "another day", b.moved(row, b.run(row)["start"] + timedelta(days=int(b.rng.integers(1, 5)))), "windows"
+    )
 
 
 def off_the_grid(b: Bench) -> Damage:
     row = b.row()
-    return Damage("off the grid", b.moved(row, b.run(row)["start"] + timedelta(seconds=int(b.rng.integers(1, 600)))), "windows")
+    return Damage(
+        "off the grid", b.moved(row, b.run(row)["start"] + timedelta(seconds=int(b.rng.integers(1, 600)))), "windows"
+    )
 
 
 def false_end(b: Bench) -> Damage:
     row = b.row()
-    return Damage("an end that is not start + work", b.with_cells(row, end=b.run(row)["end"] - timedelta(seconds=1)), "windows")
+    return Damage(
+        "an end that is not start + work", b.with_cells(row, end=b.run(row)["end"] - timedelta(seconds=1)), "windows"
+    )
 
 
 def widen_window(b: Bench) -> Damage:
@@ -233,7 +237,7 @@ def late_in_window(b: Bench) -> Damage:
     run = b.run(row)
     length = run["end"] - run["start"]
     if length < timedelta(minutes=20):
-        raise Unsuitable
+        raise UnsuitableError
     start = run["window_end"] - SLOT * -(-length // SLOT)
     return Damage("no room for a rerun left", b.moved(row, start), "rerun_room")
 
@@ -260,7 +264,7 @@ def no_lag(b: Bench) -> Damage:
     row = b.row(where=has_predecessor(b))
     after = b.run(row)["after"]
     if not any(pair["lag_s"] > 0 for pair in after):
-        raise Unsuitable
+        raise UnsuitableError
     return Damage("the lag left out", b.with_cells(row, after=[{**pair, "lag_s": 0.0} for pair in after]), "precedence")
 
 
@@ -279,7 +283,7 @@ def before_predecessor(b: Bench) -> Damage:
     before = b.folder.runs.column("run_id").to_pylist().index(b.run(row)["after"][0]["run"])
     first = b.run(before)
     if first["end"] - first["start"] <= timedelta():
-        raise Unsuitable
+        raise UnsuitableError
     return Damage("at the predecessor's start", b.moved(row, first["start"]), "precedence")
 
 
@@ -293,12 +297,11 @@ def false_earliest(b: Bench) -> Damage:
     return Damage("another earliest start", b.made(runs=runs), "peak")
 
 
-# --- virtual machines, hosts, networks ---
-
-
 def drop_vm(b: Bench) -> Damage:
     vm = b.vm()
-    return Damage("a VM left out", b.with_layout(vms=tuple(v for v in b.folder.layout.vms if v is not vm)), "completeness")
+    return Damage(
+        "a VM left out", b.with_layout(vms=tuple(v for v in b.folder.layout.vms if v is not vm)), "completeness"
+    )
 
 
 def rename_vm(b: Bench) -> Damage:
@@ -327,9 +330,11 @@ def unplaced(b: Bench) -> Damage:
 
 def together(b: Bench) -> Damage:
     first, second = b.one(
-        (a, c) for a in b.folder.layout.vms for c in b.folder.layout.vms
+        (a, c)
+        for a in b.folder.layout.vms
+        for c in b.folder.layout.vms
         if a.id < c.id and (a.tenant, a.system, a.role, a.site) == (c.tenant, c.system, c.role, c.site)
-    )  # fmt: skip
+    )
     return Damage("replicas together", b.with_vm(first, settled=True, host=second.host), "anti_affinity")
 
 
@@ -341,9 +346,11 @@ def all_on_one_host(b: Bench) -> Damage:
 
 def shrink_host(b: Bench) -> Damage:
     host = used_host(b)
-    name, value = b.one([("memory_mib", host.memory_mib - 2048), ("disk_gib", host.disk_gib / 2), ("cores_per_socket", 1)])
+    name, value = b.one(
+        [("memory_mib", host.memory_mib - 2048), ("disk_gib", host.disk_gib / 2), ("cores_per_socket", 1)]
+    )
     if getattr(host, name) == value:
-        raise Unsuitable
+        raise UnsuitableError
     return Damage(f"a smaller host ({name})", b.with_host(host, **{name: value}), "hosts")
 
 
@@ -352,30 +359,43 @@ def really_smaller_host(b: Bench) -> Damage:
     host = used_host(b)
     need = sum(vm.memory_mib for vm in b.folder.layout.vms if vm.host == host.id)
     memory = int(need / b.folder.estate.policy.memory_overcommit) - 1024
-    hosts = tuple(h.model_copy(update={"memory_gib": memory / 1024}) if h.id == host.id else h for h in b.folder.estate.hosts)
+    hosts = tuple(
+        h.model_copy(update={"memory_gib": memory / 1024}) if h.id == host.id else h for h in b.folder.estate.hosts
+    )
     layout = b.folder.layout.model_copy(update={"hosts": changed(b.folder.layout.hosts, host, {"memory_mib": memory})})
-    return Damage("a host with too little memory", b.made(
-        estate=b.folder.estate.model_copy(update={"hosts": hosts}), layout=layout), "capacity")  # fmt: skip
+    return Damage(
+        "a host with too little memory",
+        b.made(estate=b.folder.estate.model_copy(update={"hosts": hosts}), layout=layout),
+        "capacity",
+    )
 
 
 def smaller_reserve(b: Bench) -> Damage:
     """The reserve takes no host's VMs any more; estate and layout agree."""
     policy = b.folder.estate.policy
     if not policy.spare_hosts:
-        raise Unsuitable
+        raise UnsuitableError
     spare = {host.id for host in b.folder.layout.hosts if host.spare}
     if not spare:
-        raise Unsuitable
+        raise UnsuitableError
     hosts = tuple(h.model_copy(update={"memory_gib": 1.0}) if h.id in spare else h for h in b.folder.estate.hosts)
     own = tuple(h.model_copy(update={"memory_mib": 1024}) if h.id in spare else h for h in b.folder.layout.hosts)
-    return Damage("a reserve too small to help", b.made(
-        estate=b.folder.estate.model_copy(update={"hosts": hosts}), layout=b.folder.layout.model_copy(update={"hosts": own})), "reserve")  # fmt: skip
+    return Damage(
+        "a reserve too small to help",
+        b.made(
+            estate=b.folder.estate.model_copy(update={"hosts": hosts}),
+            layout=b.folder.layout.model_copy(update={"hosts": own}),
+        ),
+        "reserve",
+    )
 
 
 def no_reserve(b: Bench) -> Damage:
     used = {vm.site for vm in b.folder.layout.vms}
-    if not b.folder.estate.policy.spare_hosts or not any(host.spare and host.site in used for host in b.folder.layout.hosts):
-        raise Unsuitable
+    if not b.folder.estate.policy.spare_hosts or not any(
+        host.spare and host.site in used for host in b.folder.layout.hosts
+    ):
+        raise UnsuitableError
     hosts = tuple(host.model_copy(update={"spare": False}) for host in b.folder.layout.hosts)
     return Damage("no reserve", b.with_layout(settled=True, hosts=hosts), "reserve")
 
@@ -387,12 +407,20 @@ def used_host(b: Bench):
 
 def other_size(b: Bench) -> Damage:
     vm = b.vm()
-    name, value = b.one([
-        ("vcpu", vm.vcpu + 1), ("vcpu_max", vm.vcpu_max + 1), ("memory_mib", vm.memory_mib * 2), ("slots", vm.slots + 1),
-        ("disks", vm.disks[1:]), ("restore_priority", 9), ("segment", "backup"), ("image", "other"),
-    ])  # fmt: skip
+    name, value = b.one(
+        [
+            ("vcpu", vm.vcpu + 1),
+            ("vcpu_max", vm.vcpu_max + 1),
+            ("memory_mib", vm.memory_mib * 2),
+            ("slots", vm.slots + 1),
+            ("disks", vm.disks[1:]),
+            ("restore_priority", 9),
+            ("segment", "backup"),
+            ("image", "other"),
+        ]
+    )
     if getattr(vm, name) == value:
-        raise Unsuitable
+        raise UnsuitableError
     return Damage(f"another {name}", b.with_vm(vm, **{name: value}), "completeness")
 
 
@@ -438,7 +466,9 @@ def same_vlan(b: Bench) -> Damage:
     networks = b.folder.layout.networks
     first = b.one(networks)
     second = b.one(n for n in networks if n is not first and n.site == first.site and n.vlan is not None)
-    return Damage("a VLAN twice on a site", b.with_layout(networks=changed(networks, first, {"vlan": second.vlan})), "consistency")
+    return Damage(
+        "a VLAN twice on a site", b.with_layout(networks=changed(networks, first, {"vlan": second.vlan})), "consistency"
+    )
 
 
 def same_subnet(b: Bench) -> Damage:
@@ -464,35 +494,48 @@ def narrow_host_set(b: Bench) -> Damage:
 
 def extra_flow(b: Bench) -> Damage:
     vm = b.vm()
-    flow = FlowRecord(source=FlowEnd(segment="internet"), destination=FlowEnd(tenant=vm.tenant), protocol="tcp", port=3389)
+    flow = FlowRecord(
+        source=FlowEnd(segment="internet"), destination=FlowEnd(tenant=vm.tenant), protocol="tcp", port=3389
+    )
     return Damage("traffic that nobody allowed", b.with_layout(flows=(*b.folder.layout.flows, flow)), "network")
-
-
-# --- figures ---
 
 
 def bound_figure(b: Bench) -> Damage:
     bound = b.one(b.folder.layout.bounds)
-    name, value = b.one([
-        ("plan", bound.plan * 0.9), ("lower_bound", bound.plan * 1.1), ("gap", bound.gap / 2 - 0.01), ("lower_bound", bound.lower_bound * 0.9),
-        ("proof", " "),
-    ])  # fmt: skip
+    name, value = b.one(
+        [
+            ("plan", bound.plan * 0.9),
+            ("lower_bound", bound.plan * 1.1),
+            ("gap", bound.gap / 2 - 0.01),
+            ("lower_bound", bound.lower_bound * 0.9),
+            ("proof", " "),
+        ]
+    )
     bounds = changed(b.folder.layout.bounds, bound, {name: value})
     return Damage(f"another {name} of a bound", b.with_layout(bounds=bounds), "bounds")
 
 
 def drop_bound(b: Bench) -> Damage:
     bound = b.one(b.folder.layout.bounds)
-    return Damage("a bound left out", b.with_layout(bounds=tuple(o for o in b.folder.layout.bounds if o is not bound)), "bounds")
+    return Damage(
+        "a bound left out", b.with_layout(bounds=tuple(o for o in b.folder.layout.bounds if o is not bound)), "bounds"
+    )
 
 
 def peak_figure(b: Bench) -> Damage:
     peak = b.one(b.folder.run.peaks)
-    name, value = b.one([
-        ("after_cores", peak.after_cores * 0.9), ("before_cores", peak.before_cores + 1), ("tightest_week", "2027-04-06"),
-        ("after_at", peak.after_at + timedelta(days=200)), ("capacity_cores", peak.capacity_cores + 8),
-    ])  # fmt: skip
-    return Damage(f"another {name} of a peak", b.with_run_record(peaks=changed(b.folder.run.peaks, peak, {name: value})), "peak")
+    name, value = b.one(
+        [
+            ("after_cores", peak.after_cores * 0.9),
+            ("before_cores", peak.before_cores + 1),
+            ("tightest_week", "2027-04-06"),
+            ("after_at", peak.after_at + timedelta(days=200)),
+            ("capacity_cores", peak.capacity_cores + 8),
+        ]
+    )
+    return Damage(
+        f"another {name} of a peak", b.with_run_record(peaks=changed(b.folder.run.peaks, peak, {name: value})), "peak"
+    )
 
 
 def profile_value(b: Bench) -> Damage:
@@ -511,7 +554,9 @@ def drop_profile_row(b: Bench) -> Damage:
 def online_value(b: Bench) -> Damage:
     row = int(b.one(range(b.folder.online.num_rows)))
     cores = b.folder.online.column("cores")[row].as_py() / 2
-    return Damage("half the online load", b.made(settled=True, online=set_cells(b.folder.online, row, {"cores": cores})), "online")
+    return Damage(
+        "half the online load", b.made(settled=True, online=set_cells(b.folder.online, row, {"cores": cores})), "online"
+    )
 
 
 def digests(b: Bench) -> Damage:
@@ -524,10 +569,9 @@ def digests(b: Bench) -> Damage:
 def fits_anyway(b: Bench) -> Damage:
     misfit = MisfitRecord(reason="枠を超過", kind="window")
     failed = CheckVerdict(checker="windows", passed=False, violations=("…",), count=1)
-    return Damage("fits in spite of a reason", b.with_run_record(**b.one([{"misfits": (misfit,)}, {"checks": (failed,)}])), "fits")
-
-
-# --- harmless ---
+    return Damage(
+        "fits in spite of a reason", b.with_run_record(**b.one([{"misfits": (misfit,)}, {"checks": (failed,)}])), "fits"
+    )
 
 
 def shuffle_runs(b: Bench) -> Damage:
@@ -537,7 +581,9 @@ def shuffle_runs(b: Bench) -> Damage:
 
 def shuffle_vms(b: Bench) -> Damage:
     vms = b.folder.layout.vms
-    return Damage("VMs in another order", b.with_layout(vms=tuple(vms[i] for i in b.rng.permutation(len(vms)))), harmless=True)
+    return Damage(
+        "VMs in another order", b.with_layout(vms=tuple(vms[i] for i in b.rng.permutation(len(vms)))), harmless=True
+    )
 
 
 def next_generation(b: Bench) -> Damage:
@@ -549,7 +595,9 @@ def modest_bound(b: Bench) -> Damage:
     bound = b.one(bound for bound in b.folder.layout.bounds if bound.resource == "hosts" and bound.lower_bound > 1)
     lower = bound.lower_bound - 0.5
     changes = {"lower_bound": lower, "gap": (bound.plan - lower) / lower}
-    return Damage("a weaker bound", b.with_layout(bounds=changed(b.folder.layout.bounds, bound, changes)), harmless=True)
+    return Damage(
+        "a weaker bound", b.with_layout(bounds=changed(b.folder.layout.bounds, bound, changes)), harmless=True
+    )
 
 
 def other_mac(b: Bench) -> Damage:
@@ -561,22 +609,81 @@ def other_weight(b: Bench) -> Damage:
 
 
 KINDS: tuple[Callable[[Bench], Damage], ...] = (
-    shift_one_slot, move_in_window, move_to_another_day, off_the_grid, false_end, widen_window, widen_deadline, past_window,
-    before_release, early_deadline, false_release, drop_run, drop_run_quietly, duplicate_run, rename_job, other_vm, less_work, more_cores,
-    not_exclusive, no_rerun_room, late_in_window, onto_exclusive, shorter_lag, no_lag, no_predecessor, unknown_predecessor,
-    before_predecessor, false_earliest, drop_vm, rename_vm, swap_hosts, random_host, onto_reserve, unplaced, together, all_on_one_host,
-    shrink_host, really_smaller_host, smaller_reserve, no_reserve, other_size, no_products, no_group, foreign_network, foreign_address,
-    gateway_address, same_address, same_mac, same_vlan, same_subnet, unknown_host_set, narrow_host_set, extra_flow, bound_figure, drop_bound,
-    peak_figure, profile_value, drop_profile_row, online_value, digests, fits_anyway, shuffle_runs, shuffle_vms, next_generation,
-    modest_bound, other_mac, other_weight,
-)  # fmt: skip
+    shift_one_slot,
+    move_in_window,
+    move_to_another_day,
+    off_the_grid,
+    false_end,
+    widen_window,
+    widen_deadline,
+    past_window,
+    before_release,
+    early_deadline,
+    false_release,
+    drop_run,
+    drop_run_quietly,
+    duplicate_run,
+    rename_job,
+    other_vm,
+    less_work,
+    more_cores,
+    not_exclusive,
+    no_rerun_room,
+    late_in_window,
+    onto_exclusive,
+    shorter_lag,
+    no_lag,
+    no_predecessor,
+    unknown_predecessor,
+    before_predecessor,
+    false_earliest,
+    drop_vm,
+    rename_vm,
+    swap_hosts,
+    random_host,
+    onto_reserve,
+    unplaced,
+    together,
+    all_on_one_host,
+    shrink_host,
+    really_smaller_host,
+    smaller_reserve,
+    no_reserve,
+    other_size,
+    no_products,
+    no_group,
+    foreign_network,
+    foreign_address,
+    gateway_address,
+    same_address,
+    same_mac,
+    same_vlan,
+    same_subnet,
+    unknown_host_set,
+    narrow_host_set,
+    extra_flow,
+    bound_figure,
+    drop_bound,
+    peak_figure,
+    profile_value,
+    drop_profile_row,
+    online_value,
+    digests,
+    fits_anyway,
+    shuffle_runs,
+    shuffle_vms,
+    next_generation,
+    modest_bound,
+    other_mac,
+    other_weight,
+)
 
 
 def damages(folder: PlanFolder, seed: int, count: int, settle: Settle | None = None) -> Iterator[Damage]:
     """`count` damages, every kind in turn where the folder allows it.
 
-    `settle` makes profile, peaks and bounds agree with changed runs, so that only the responsible checker has a reason to refuse
-    (`accounts.settle`; slow on large folders). Without it the figures disagree as well.
+    `settle` makes profile, peaks and bounds agree with changed runs, so that only the responsible checker has a reason
+    to refuse (`accounts.settle`; slow on large folders). Without it the figures disagree as well.
     """
     rng = np.random.default_rng(seed)
     made, unsuitable = 0, 0
@@ -585,7 +692,7 @@ def damages(folder: PlanFolder, seed: int, count: int, settle: Settle | None = N
         try:
             yield kind(Bench(folder, rng, settle))
             made += 1
-        except Unsuitable:
+        except UnsuitableError:
             unsuitable += 1
             if unsuitable > 10 * (count + len(KINDS)):
                 raise

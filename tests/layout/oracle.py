@@ -1,4 +1,4 @@
-"""Which rules a small folder breaks, found the slow way: every pair looked at, plain Python, no code of the checkers."""
+"""Which rules a small folder breaks, found the slow way: every pair looked at, no code of the checkers."""
 
 from __future__ import annotations
 
@@ -19,17 +19,31 @@ def broken(folder: PlanFolder) -> set[str]:
     """Names of the checkers that must refuse the folder (`consistency`, `digest` and `fits` are not judged here)."""
     rows = folder.runs.to_pylist()
     rules = {
-        "windows": windows, "deadlines": deadlines, "precedence": precedence, "slots": slots, "exclusivity": exclusivity,
-        "rerun_room": rerun_room, "completeness": completeness, "dates": dates, "hosts": hosts, "capacity": capacity,
-        "anti_affinity": anti_affinity, "reserve": reserve, "network": network, "online": online,
-    }  # fmt: skip
+        "windows": windows,
+        "deadlines": deadlines,
+        "precedence": precedence,
+        "slots": slots,
+        "exclusivity": exclusivity,
+        "rerun_room": rerun_room,
+        "completeness": completeness,
+        "dates": dates,
+        "hosts": hosts,
+        "capacity": capacity,
+        "anti_affinity": anti_affinity,
+        "reserve": reserve,
+        "network": network,
+        "online": online,
+    }
     found = {name for name, rule in rules.items() if not rule(folder, rows)}
     fresh = accounts.settle(folder)
     return found | {name for name, rule in (("peak", peak), ("bounds", bounds)) if not rule(folder, fresh)}
 
 
 def job_of(folder, row):
-    return next((j for j in folder.estate.jobs if (j.tenant, j.system, j.job) == (row["tenant"], row["system"], row["job"])), None)
+    return next(
+        (j for j in folder.estate.jobs if (j.tenant, j.system, j.job) == (row["tenant"], row["system"], row["job"])),
+        None,
+    )
 
 
 def spans(job, day: date):
@@ -47,7 +61,9 @@ def windows(folder, rows):
     for row in rows:
         if row["start"] < row["window_start"] or row["end"] > row["window_end"] or row["start"] < folder.estate.start:
             return False
-        if (row["start"] - folder.estate.start) % timedelta(minutes=10) or abs(row["end"] - row["start"] - length(row)) > MICRO:
+        if (row["start"] - folder.estate.start) % timedelta(minutes=10) or abs(
+            row["end"] - row["start"] - length(row)
+        ) > MICRO:
             return False
         job = job_of(folder, row)
         if job is None:
@@ -62,7 +78,9 @@ def windows(folder, rows):
 
 
 def deadlines(_, rows):
-    return all(row["release"] <= min(row["start"], row["earliest_start"]) and row["end"] <= row["deadline"] for row in rows)
+    return all(
+        row["release"] <= min(row["start"], row["earliest_start"]) and row["end"] <= row["deadline"] for row in rows
+    )
 
 
 def precedence(folder, rows):
@@ -77,10 +95,11 @@ def precedence(folder, rows):
         job = job_of(folder, row)
         for wanted in job.after if job else ():
             earlier = [
-                other for other in rows
+                other
+                for other in rows
                 if (other["tenant"], other["system"], other["job"]) == (wanted.tenant, wanted.system, wanted.job)
                 and timedelta() <= row["release"] - other["release"] <= timedelta(days=wanted.within_days)
-            ]  # fmt: skip
+            ]
             if earlier:
                 release = max(other["release"] for other in earlier)
                 if not any(
@@ -130,7 +149,7 @@ def rerun_room(folder, rows):
     return True
 
 
-def completeness(folder, rows):
+def completeness(folder, rows):  # noqa: PLR0911  (one return per rule reads plainest)
     estate, planned = {vm.id: vm for vm in folder.estate.vms}, {vm.id: vm for vm in folder.layout.vms}
     if sorted(estate) != sorted(vm.id for vm in folder.layout.vms):
         return False
@@ -138,15 +157,26 @@ def completeness(folder, rows):
         want = estate[name]
         same = (
             (vm.tenant, vm.system, vm.role, vm.site, vm.segment, vm.vcpu, vm.image, vm.slots, vm.restore_priority)
-            == (want.tenant, want.system, want.role, want.site, want.segment, want.vcpu, want.image, want.slots, want.restore_priority)
+            == (
+                want.tenant,
+                want.system,
+                want.role,
+                want.site,
+                want.segment,
+                want.vcpu,
+                want.image,
+                want.slots,
+                want.restore_priority,
+            )
             and vm.memory_mib == want.memory_gib * 1024
-            and [(c.from_, c.until, c.vcpu) for c in vm.vcpu_changes] == [(c.from_, c.until, c.vcpu) for c in want.vcpu_changes]
+            and [(c.from_, c.until, c.vcpu) for c in vm.vcpu_changes]
+            == [(c.from_, c.until, c.vcpu) for c in want.vcpu_changes]
             and vm.vcpu_max == max([want.vcpu, *(c.vcpu for c in want.vcpu_changes)])
             and [(d.size_gib, d.protect) for d in vm.disks] == [(d.size_gib, d.protect) for d in want.disks]
             and set(vm.anti_affinity) == set(want.anti_affinity)
             and [(p.rule, p.options) for p in vm.products] == [(p.rule, p.options) for p in want.products]
             and vm.from_ is vm.until is None
-        )  # fmt: skip
+        )
         if not same:
             return False
     if len(rows) != folder.run.runs or len({row["run_id"] for row in rows}) != len(rows):
@@ -155,7 +185,10 @@ def completeness(folder, rows):
         job = job_of(folder, row)
         if job is None or row["vm"] != job.vm or row["vm"] not in planned:
             return False
-        if any(row[name] != getattr(job, name) for name in ("fixed_s", "cpu_s", "io_mib", "work_cv", "exclusive", "rerun_room")):
+        if any(
+            row[name] != getattr(job, name)
+            for name in ("fixed_s", "cpu_s", "io_mib", "work_cv", "exclusive", "rerun_room")
+        ):
             return False
         vm = planned[row["vm"]]
         if row["max_cores"] not in {min(job.max_cores, vcpu) for vcpu in (vm.vcpu, *(c.vcpu for c in vm.vcpu_changes))}:
@@ -172,7 +205,9 @@ def dates(folder, rows):
     for job in folder.estate.jobs:
         for offset in range((last - first).days):
             day = first + timedelta(days=offset)
-            if (job.job != "closing" or builder.month_end(day)) and not have[job.tenant, job.system, job.job, day.isoformat()]:
+            if (job.job != "closing" or builder.month_end(day)) and not have[
+                job.tenant, job.system, job.job, day.isoformat()
+            ]:
                 return False
     expected = {(job.tenant, job.system, job.job): job.job for job in folder.estate.jobs}
     for tenant, system, job, day in have:
@@ -200,13 +235,23 @@ def hosts(folder, _):
     return all(
         host.id in estate
         and (host.cores, host.memory_mib, host.disk_gib, host.site, host.uri)
-        == (estate[host.id].cores, estate[host.id].memory_gib * 1024, estate[host.id].disk_gib, estate[host.id].site, estate[host.id].uri)
+        == (
+            estate[host.id].cores,
+            estate[host.id].memory_gib * 1024,
+            estate[host.id].disk_gib,
+            estate[host.id].site,
+            estate[host.id].uri,
+        )
         for host in folder.layout.hosts
-    )  # fmt: skip
+    )
 
 
 def needs(vms):
-    return sum(vm.memory_mib for vm in vms), sum(d.size_gib for vm in vms for d in vm.disks), sum(vm.vcpu_max for vm in vms)
+    return (
+        sum(vm.memory_mib for vm in vms),
+        sum(d.size_gib for vm in vms for d in vm.disks),
+        sum(vm.vcpu_max for vm in vms),
+    )
 
 
 def room(folder, host):
@@ -222,13 +267,19 @@ def capacity(folder, rows):
             return False
         names = {vm.id for vm in vms}
         loads = [
-            ((row["start"] - zero).total_seconds() + row["fixed_s"], (row["end"] - zero).total_seconds(), row["max_cores"])
-            for row in rows if row["vm"] in names
-        ]  # fmt: skip
+            (
+                (row["start"] - zero).total_seconds() + row["fixed_s"],
+                (row["end"] - zero).total_seconds(),
+                row["max_cores"],
+            )
+            for row in rows
+            if row["vm"] in names
+        ]
         loads += [
             ((row["from"] - zero).total_seconds(), (row["until"] - zero).total_seconds(), row["cores"])
-            for row in folder.online.to_pylist() if row["vm"] in names
-        ]  # fmt: skip
+            for row in folder.online.to_pylist()
+            if row["vm"] in names
+        ]
         if accounts.delivered(loads, accounts.slots_of(folder)).max() > host.cores + 1e-6:
             return False
     return True
@@ -236,10 +287,13 @@ def capacity(folder, rows):
 
 def anti_affinity(folder, _):
     return not any(
-        a.host and a.host == b.host
-        and (set(a.anti_affinity) & set(b.anti_affinity) or (a.tenant, a.system, a.role) == (b.tenant, b.system, b.role))
+        a.host
+        and a.host == b.host
+        and (
+            set(a.anti_affinity) & set(b.anti_affinity) or (a.tenant, a.system, a.role) == (b.tenant, b.system, b.role)
+        )
         for a, b in combinations(folder.layout.vms, 2)
-    )  # fmt: skip
+    )
 
 
 def reserve(folder, _):
@@ -250,7 +304,9 @@ def reserve(folder, _):
         vms = [vm for vm in folder.layout.vms if vm.host == host.id]
         if host.spare and vms:
             return False
-        if vms and not any(all(n <= h for n, h in zip(needs(vms), room(folder, other), strict=True)) for other in spare):
+        if vms and not any(
+            all(n <= h for n, h in zip(needs(vms), room(folder, other), strict=True)) for other in spare
+        ):
             return False
     return True
 
@@ -304,11 +360,17 @@ def bounds(folder, fresh):
     if sorted(bound.resource for bound in folder.layout.bounds) != sorted(due):
         return False
     for bound in folder.layout.bounds:
-        if abs(bound.plan - due[bound.resource].plan) > 1e-6 or bound.lower_bound > bound.plan + 1e-6 or bound.lower_bound <= 0:
+        if (
+            abs(bound.plan - due[bound.resource].plan) > 1e-6
+            or bound.lower_bound > bound.plan + 1e-6
+            or bound.lower_bound <= 0
+        ):
             return False
         if abs(bound.gap - (bound.plan - bound.lower_bound) / bound.lower_bound) > 1e-9 or not bound.proof:
             return False
-        if bound.resource == "cpu_peak_cores" and any(abs(p.bound_cores - bound.lower_bound) > 1e-6 for p in folder.run.peaks):
+        if bound.resource == "cpu_peak_cores" and any(
+            abs(p.bound_cores - bound.lower_bound) > 1e-6 for p in folder.run.peaks
+        ):
             return False
     return True
 
@@ -317,7 +379,8 @@ def online(folder, _):
     days = [folder.estate.start + timedelta(days=i) for i in range((folder.estate.end - folder.estate.start).days)]
     due = Counter(
         (vm.id, builder.at(day.astimezone(JST).date(), 8), builder.at(day.astimezone(JST).date(), 18), 1.0)
-        for day in days if not builder.closed(day.astimezone(JST).date())
+        for day in days
+        if not builder.closed(day.astimezone(JST).date())
         for vm in folder.estate.vms
-    )  # fmt: skip
+    )
     return due == Counter(tuple(row.values()) for row in folder.online.to_pylist())

@@ -36,7 +36,9 @@ def test_twenty_kills_leave_complete_folders(tmp_path):
     generation, orphans = 1, 0
     for _ in range(20):
         command = [sys.executable, "-c", WRITER, str(source), str(destination), str(generation)]
-        with subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True) as writer:
+        with subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True
+        ) as writer:
             assert writer.stdout.readline() == "ready\n"
             time.sleep(rng.uniform(0.0, 0.15))
             writer.send_signal(signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The checkers against random damages: what breaks a rule is refused by the rule's checker, what does not is accepted."""
+"""The checkers against random damages: what breaks a rule is refused by its checker, what does not is accepted."""
 
 from pathlib import Path
 
@@ -8,9 +8,23 @@ from layout import checkers, folder
 from tests.layout import accounts, builder, damage, oracle
 
 JUDGED = {
-    "windows", "deadlines", "precedence", "slots", "exclusivity", "rerun_room", "completeness", "dates", "hosts", "capacity",
-    "anti_affinity", "reserve", "network", "peak", "bounds", "online",
-}  # fmt: skip
+    "windows",
+    "deadlines",
+    "precedence",
+    "slots",
+    "exclusivity",
+    "rerun_room",
+    "completeness",
+    "dates",
+    "hosts",
+    "capacity",
+    "anti_affinity",
+    "reserve",
+    "network",
+    "peak",
+    "bounds",
+    "online",
+}
 
 
 @pytest.fixture(scope="module")
@@ -44,5 +58,9 @@ def test_damages_are_refused_by_the_responsible_checker(sound, seed):
 
 def test_most_damages_are_refused_by_few_checkers(sound):
     """A settled damage has one cause: the mean number of refusing checkers besides `fits` stays small."""
-    counts = [len(refused(case.folder) - {"fits"}) for case in damage.damages(sound, 9, 60, accounts.settle) if case.refused_by]
+    counts = [
+        len(refused(case.folder) - {"fits"})
+        for case in damage.damages(sound, 9, 60, accounts.settle)
+        if case.refused_by
+    ]
     assert sum(counts) / len(counts) < 3
