@@ -75,7 +75,7 @@ def count(  # noqa: PLR0913 - all but the layout are keyword-only choices of the
 
 
 def _product(line: Line, step: Step) -> ProductResult:
-    counting, version, pack = step.counting, step.version, step.counting.pack
+    version, pack = step.version, step.version.pack
     return ProductResult(
         rule=line.rule.id,
         name=line.rule.name,
@@ -91,11 +91,11 @@ def _product(line: Line, step: Step) -> ProductResult:
                 host=share.host.id if share.vm is None else None,
                 vm=None if share.vm is None else share.vm.id,
                 quantity=wording.number(share.quantity),
-                because=wording.because(counting, share),
+                because=wording.because(share),
             )
             for share in step.tally.shares
         ),
-        because=wording.total(counting, step.tally, line.rule),
+        because=wording.total(step.tally, line.rule),
         evidence=version.evidence,
         source=version.source,
         valid_from=version.valid_from,
