@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from fractions import Fraction
 from math import ceil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from layout.records import Layout
 
 from . import findings, inputs, violations, wording
 from .reach import Reach
+from .records import Pack
 from .result import (
     CurvePoint,
     CurveResult,
@@ -82,7 +84,7 @@ def _product(line: Line, step: Step) -> ProductResult:
         options=dict(line.options),
         quantity=wording.number(step.tally.quantity),
         unit=line.rule.unit,
-        packs=None if pack is None else ceil(step.tally.quantity / pack.size),
+        packs=None if pack is None else _packs(step.tally.quantity, pack),
         pack=None if pack is None else pack.name,
         at=step.from_,
         until=step.until,
@@ -102,6 +104,11 @@ def _product(line: Line, step: Step) -> ProductResult:
         unverified=version.unverified,
         notes=version.notes,
     )
+
+
+def _packs(quantity: Fraction, pack: Pack) -> int:
+    """Packs to buy; nothing is ordered where nothing is needed."""
+    return ceil(max(quantity, Fraction(pack.least or 0)) / pack.size) if quantity else 0
 
 
 def _violation(found: violations.Violation) -> ViolationResult:

@@ -87,6 +87,8 @@ class Pack(RuleRecord):
 
     size: Whole
     name: Text
+    least: Whole | None = None
+    """Least number of licences that a customer may order; it raises the packs, not the licences needed."""
 
 
 class Stacking(RuleRecord):
