@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_flow
@@ -259,6 +259,8 @@ def test_a_peak_is_owed_for_its_whole_quarter():
 
 @A_FEW
 @given(st.integers(0, 200))
+@example(89)
+@example(90)
 def test_a_window_looks_back_so_many_days(days):
     """V17 in general: the host that a VM left counts until the window has passed."""
     left = START + timedelta(days=10)
@@ -268,5 +270,42 @@ def test_a_window_looks_back_so_many_days(days):
         moves=[MoveRecord(vm="a", at=left, from_host="h0", to_host="h1")],
     )
     [line] = lines_of(plan, BOOK)
-    now = evaluate(line, Reach.of(plan), left + timedelta(days=days)).tally
+    reach = Reach.of(plan)
+    now = evaluate(line, reach, left + timedelta(days=days)).tally
     assert now.quantity == (2 if days < 90 else 1)
+    series = steps(line, reach, START, START + timedelta(days=365))
+    changes = [START, left, left + timedelta(days=90)]
+    assert [(step.from_, step.tally.quantity) for step in series] == list(zip(changes, (1, 2, 1), strict=True))
+
+
+def test_a_vm_never_ran_on_a_host_it_left_before_it_began():
+    left, began = START + timedelta(days=10), START + timedelta(days=20)
+    plan = layout(
+        [host("h0"), host("h1")],
+        [vm("a", "h0", [Product(rule=LOOKS_BACK)], from_=began)],
+        moves=[MoveRecord(vm="a", at=left, from_host="h0", to_host="h1")],
+    )
+    [line] = lines_of(plan, BOOK)
+    [share] = evaluate(line, Reach.of(plan), began).tally.shares
+    assert share.host.id == "h1"
+
+
+def test_a_peak_of_the_fiscal_year_begins_in_april(tmp_path: Path):
+    text = (CASES / "rules" / "acme-vault.host-quarter.yaml").read_text(encoding="utf-8")
+    (tmp_path / "rule.yaml").write_text(text.replace("period: quarter", "period: fiscal-year"), encoding="utf-8")
+    january, february = datetime(2028, 1, 10, tzinfo=JST), datetime(2028, 2, 1, tzinfo=JST)
+    product = [Product(rule="acme-vault.host-quarter")]
+    vms = [vm("a", "h", product), *(vm(name, "h", product, from_=january, until=february) for name in ("b", "c"))]
+    plan = layout([host("h", 2, 4)], vms)
+    [line] = lines_of(plan, rulebook.load_rules(tmp_path))
+    series = steps(line, Reach.of(plan), START, START + timedelta(days=366 + 30))
+    new_year = datetime(2028, 4, 1, tzinfo=JST)
+    assert [(step.from_, step.tally.quantity) for step in series] == [(START, 30), (new_year, 15)]
+
+
+def test_the_largest_factor_holds_where_uses_of_one_host_differ():
+    vms = [
+        vm(name, "h", [Product(rule=REACH_RULE, options={"core_factor": factor})])
+        for name, factor in (("a", 1.0), ("b", 0.25), ("c", 0.5))
+    ]
+    assert counts(layout([host("h", 2, 4)], vms))[REACH_RULE] == 8
