@@ -25,6 +25,9 @@ FORMS = {
 }
 """What would be right, by the pattern that a text must match."""
 
+EXAMPLES = dict(zip(FORMS, ("x", "x", "00:00-24:00", "0 days", "x.x", "/x", "test://x", "000001"), strict=True))
+"""A text that matches, by pattern: it stands in for a wrong one while the rest of a file is checked."""
+
 _DATE = "日付ではありません（{found}）。実在する日付を 2027-04-01 の形で書いてください"
 _MAPPING = "対応表が要ります（{found}）。「キー: 値」の並びで書いてください"
 _LIST = "リストが要ります（{found}）。「- 」の並びか [ ] で書いてください"

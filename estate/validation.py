@@ -33,10 +33,17 @@ class Document(Generic[M]):
     written: Node
     record: M | None
     problems: list[Problem] = field(default_factory=list)
+    _reported: frozenset[tuple[str, int, int]] = frozenset()
+
+    def seal(self) -> None:
+        """From here on nothing more is reported where something is wrong already: the cross checks see stand-ins."""
+        self._reported = frozenset((p.file, p.line, p.column) for p in self.problems)
 
     def report(self, path: Sequence[Step], message: str, exit_code: ExitCode = 2, *, key: bool = False) -> None:
         """Add a problem at a path of the record; `key` points at the key instead of the value."""
-        self.problems.append(self.problem(path, message, exit_code, key=key))
+        found = self.problem(path, message, exit_code, key=key)
+        if (found.file, found.line, found.column) not in self._reported:
+            self.problems.append(found)
 
     def problem(self, path: Sequence[Step], message: str, exit_code: ExitCode = 2, *, key: bool = False) -> Problem:
         """A problem at a path of the record, or at the nearest node above it that is written in the file."""
@@ -66,11 +73,14 @@ def validate(
             errors = error.errors(include_url=False, include_input=False)
         if attempt == 0:
             document.problems += [p for p in _described(here, model, errors) if (p.file, p.line, p.column) not in known]
+        if attempt == 0:
+            here, errors = _with_examples(here, model, errors)
         removed = {_removal(here, model, find(here, _path(e)), e["type"]) for e in errors}
         if () in removed:
             here = _with_stand_ins(here, errors, stand_ins or {})
             removed.discard(())
         here = _pruned(here, sorted(removed, key=len, reverse=True))
+    document.seal()
     return document
 
 
@@ -190,6 +200,63 @@ def _with_stand_ins(root: Node, errors: Sequence[ErrorDetails], stand_ins: dict[
             stand_in = Node(place[1].file, place[1].line, place[1].column, stand_ins[name])
             value[name] = (place[0], stand_in)
     return _like(root, value)
+
+
+def _with_examples(
+    root: Node, model: type[BaseModel], errors: Sequence[ErrorDetails]
+) -> tuple[Node, list[ErrorDetails]]:
+    """The tree with sound values for wrong or missing required numbers and texts, and the errors that are left.
+
+    Otherwise a tenant with a wrong population would be taken out, and its other mistakes would wait for the next try.
+    """
+    replaced: dict[tuple[Step, ...], Node] = {}
+    left = []
+    for error in errors:
+        place = find(root, _path(error))
+        steps = (*place.steps, *place.rest[-1:]) if error["type"] == "missing" else place.steps
+        example = _example(model, steps) if len(steps) > 1 and (error["type"] == "missing" or not place.rest) else None
+        if example is None:
+            left.append(error)
+        else:
+            replaced[steps] = _like(place.node, example)
+    return _replaced(root, replaced), left
+
+
+def _example(model: type[BaseModel], steps: tuple[Step, ...]) -> int | str | None:
+    for tp in types_at(model, steps[:-1]):
+        if not (isinstance(tp, type) and issubclass(tp, BaseModel)):
+            continue
+        for name, info in tp.model_fields.items():
+            if (info.alias or name) != steps[-1] or not info.is_required():
+                continue
+            if info.annotation in (int, float):
+                return 1
+            if info.annotation is str:
+                patterns = [m.pattern for m in info.metadata if getattr(m, "pattern", None)]
+                return findings.EXAMPLES.get(str(patterns[0])) if patterns else "?"
+    return None
+
+
+def _replaced(root: Node, nodes: dict[tuple[Step, ...], Node]) -> Node:
+    """A copy of the tree with some nodes replaced or added to their mapping."""
+    if () in nodes:
+        return nodes[()]
+    by_step: dict[Step, dict[tuple[Step, ...], Node]] = {}
+    for path, node in nodes.items():
+        by_step.setdefault(path[0], {})[path[1:]] = node
+    if not by_step:
+        return root
+    if isinstance(root.value, dict):
+        entries = dict(root.value)
+        for step, below in by_step.items():
+            key, item = entries.get(str(step), (root, root))
+            entries[str(step)] = (key, _replaced(item, below))
+        return _like(root, entries)
+    copy = _like(root, list(root.value))
+    copy.index = root.index
+    for step, below in by_step.items():
+        copy.value[step] = _replaced(root.value[step], below)
+    return copy
 
 
 def _pruned(root: Node, paths: Sequence[tuple[Step, ...]]) -> Node:

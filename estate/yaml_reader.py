@@ -148,10 +148,10 @@ class _Composer:
     def alias(self, event: Event) -> Node:
         name = event.anchor
         if name not in self.anchors:
-            raise self.stop(event.start_mark, f"別名 {shown('*' + name)} の元（&）がありません")
+            raise self.stop(event.start_mark, f"別名{shown('*' + name)}の元（&）がありません")
         target = self.anchors[name]
         if target is None:
-            raise self.stop(event.start_mark, f"別名 {shown('*' + name)} が自分自身を含んでいます")
+            raise self.stop(event.start_mark, f"別名{shown('*' + name)}が自分自身を含んでいます")
         if len(self.stack) + target.height > DEEPEST:
             raise self.stop(event.start_mark, f"別名を開くと入れ子が深すぎます。上限は {DEEPEST} 段です")
         return target
@@ -184,7 +184,7 @@ class _Composer:
             self.problems.append(key.problem("", "マージキー「<<」は使えません。項目をそのまま書いてください"))
         elif key.value in holder.value:
             first = holder.value[key.value][0]
-            message = f"キー {shown(key.value)} が重複しています（初出は {first.line} 行目）。どちらかを消してください"
+            message = f"キー{shown(key.value)}が重複しています（初出は {first.line} 行目）。どちらかを消してください"
             self.problems.append(key.problem("", message))
         else:
             holder.value[key.value] = (key, value)
@@ -205,6 +205,8 @@ def parse(text: str, file: str) -> tuple[Node, list[Problem]]:
         root = composer.compose(yaml.parse(text, Loader=yaml.CSafeLoader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        if error.context and "quoted scalar" in error.context and "end of stream" in str(error.problem):
+            mark = error.context_mark  # where the quotation opens; the end of the file helps nobody
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         message = in_japanese(error.problem, error.context)
         raise EstateErrors([*composer.problems, Problem(file, line, column, "", message)]) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -65,6 +65,11 @@ def assemble(path: Path, contents: FolderContents) -> PlanFolder:
         path=path,
         layout_digest=digest,
     )
+
+
+def with_run(contents: FolderContents, run: RunRecord) -> FolderContents:
+    """The same contents with another `run.json`, e.g. after the checkers' verdicts."""
+    return replace(contents, run=run)
 
 
 def refuse_destination(destination: Path) -> None:
