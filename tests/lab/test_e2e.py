@@ -45,13 +45,14 @@ class Machine:
 
     links: tuple[str, ...]
     mounts: tuple[str, ...]
-    run: tuple[str, ...]
+    sockets: bool
 
 
-def machine():
+def machine(folder):
+    """As it is now; of the folders below /run only the one of this laboratory, others may run beside it."""
     links = tuple(sorted(each.name for each in Path("/sys/class/net").iterdir()))
     mounts = tuple(line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines())
-    return Machine(links, mounts, tuple(sorted(each.name for each in Path("/run").glob("kumiai-lab-*"))))
+    return Machine(links, mounts, state.places(folder).run.exists())
 
 
 def namespaces(pid):
@@ -228,7 +229,7 @@ def test_a_guest_obeys_the_power_button(running):
 
 
 def test_down_leaves_nothing_and_may_be_called_twice(tmp_path):
-    before = machine()
+    before = machine(tmp_path / "state")
     up = lab.up(tmp_path / "state", plan=plan_folder(tmp_path / "plan"))
     boot(up, "kvm01", "hita-ap-01", "br-hita", "52:54:00:00:00:11", folder=tmp_path)
     # A network of libvirt's own brings a dnsmasq and packet filter rules along.
@@ -240,28 +241,28 @@ def test_down_leaves_nothing_and_may_be_called_twice(tmp_path):
     names = {processes.name_of(pid) for pid in inhabitants(ours)}
     assert len(ours) == 12
     assert {"libvirtd", "qemu-system-x86", "dnsmasq"} <= names
-    assert machine().run != before.run
+    assert machine(tmp_path / "state").sockets
 
     assert lab.down(tmp_path / "state") is True
     assert inhabitants(ours) == []
-    assert machine() == before
+    assert machine(tmp_path / "state") == before
     assert not (tmp_path / "state").exists()
     assert lab.down(tmp_path / "state") is False
 
 
 def test_a_failed_up_leaves_nothing(tmp_path):
-    before = machine()
+    before = machine(tmp_path / "state")
     bad = [LAYOUT["networks"][0] | {"mtu": 20}]  # the kernel refuses it after the hosts have started
     with pytest.raises(LabUnavailable, match="ネットワークを作成できません"):
         lab.up(tmp_path / "state", plan=plan_folder(tmp_path / "plan", networks=bad))
-    assert machine() == before
+    assert machine(tmp_path / "state") == before
     assert not (tmp_path / "state").exists()
     assert processes.marked(state.MARK, str(tmp_path / "state")) == []
 
 
 @pytest.mark.parametrize("stage", ["イメージ", "ホスト", "ネットワーク", "libvirtd"])
 def test_down_works_after_an_up_that_was_killed(tmp_path, stage):
-    before = machine()
+    before = machine(tmp_path / "state")
     plan = plan_folder(tmp_path / "plan")
     script = (
         "import os, signal, sys, lab; from pathlib import Path\n"
@@ -274,30 +275,30 @@ def test_down_works_after_an_up_that_was_killed(tmp_path, stage):
     with pytest.raises(LabUnavailable, match="kumiai lab down"):
         lab.up(tmp_path / "state", plan=plan)
     assert lab.down(tmp_path / "state") is True
-    assert machine() == before
+    assert machine(tmp_path / "state") == before
     assert not (tmp_path / "state").exists()
     assert processes.marked(state.MARK, str(tmp_path / "state")) == []
 
 
 def test_down_without_the_record_still_finds_the_processes(tmp_path):
-    before = machine()
+    before = machine(tmp_path / "state")
     lab.up(tmp_path / "state", hosts=1)
     ours = namespaces_of(tmp_path / "state")
     assert inhabitants(ours) != []
     shutil.rmtree(tmp_path / "state")
     assert lab.down(tmp_path / "state") is True
     assert inhabitants(ours) == []
-    assert machine() == before
+    assert machine(tmp_path / "state") == before
 
 
 def test_up_keeps_off_a_folder_with_other_files(tmp_path):
-    before = machine()
+    before = machine(tmp_path)
     (tmp_path / "letter.txt").write_text("mine")
     with pytest.raises(LabUnavailable, match="別のファイル"):
         lab.up(tmp_path, hosts=1)
     assert lab.down(tmp_path) is False
     assert (tmp_path / "letter.txt").read_text() == "mine"
-    assert machine() == before
+    assert machine(tmp_path) == before
 
 
 def test_equal_inputs_give_equal_images(tmp_path, monkeypatch):
