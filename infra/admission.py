@@ -74,7 +74,8 @@ def require_sound(folder: PlanFolder) -> None:
         for pool in host.pools:
             if pool.kind not in SUPPORTED_POOLS:
                 raise RefusalError(
-                    f"ホスト「{host.id}」のプール「{pool.name}」の種類 {pool.kind} は構築できません（{'、'.join(SUPPORTED_POOLS)} のみ）"
+                    f"ホスト「{host.id}」のプール「{pool.name}」は種類 {pool.kind} なので構築できません"
+                    f"（構築できる種類：{'、'.join(SUPPORTED_POOLS)}）"
                 )
 
 
@@ -83,7 +84,8 @@ def require_not_older(layout: Layout, deployed: Deployed) -> None:
     standing = deployed.outputs.get("generation")
     if standing is not None and layout.generation < int(standing):
         raise RefusalError(
-            f"世代 {layout.generation} の計画は、構築済みの世代 {int(standing)} より古いので使いません。最新の計画を指定してください"
+            f"世代 {layout.generation} の計画は、構築済みの世代 {int(standing)} より古いので使いません。"
+            "最新の計画を指定してください"
         )
 
 
@@ -143,7 +145,7 @@ def volume_of(image: str) -> str:
 
 
 def base_images(site: str, layout: Layout) -> dict[str, tuple[str, ...]]:
-    """Pool name to the images that VMs of the site start from in it. Every host has them: VMs may be restarted there."""
+    """Pool name to the images that VMs of the site start from in it. Every host has them, to restart VMs there."""
     needed: dict[str, dict[str, None]] = {}
     for vm in layout.vms:
         for disk in vm.disks:
@@ -178,5 +180,6 @@ def _locate(image: str, folders: Sequence[Path]) -> Path:
         if path.is_file():
             return path.resolve()
     raise RefusalError(
-        f"イメージ「{image}」のファイル {volume_of(image)} がありません（探した所：{'、'.join(str(f) for f in folders)}）"
+        f"イメージ「{image}」のファイル {volume_of(image)} がありません"
+        f"（探した所：{'、'.join(str(folder) for folder in folders)}）"
     )

@@ -15,9 +15,7 @@ from layout.records import HostRecord, Layout
 class Host(pulumi.ComponentResource):
     """Pools, networks and base images of one host."""
 
-    def __init__(
-        self, record: HostRecord, uri: str, layout: Layout, images: Mapping[str, BaseImage]
-    ) -> None:
+    def __init__(self, record: HostRecord, uri: str, layout: Layout, images: Mapping[str, BaseImage]) -> None:
         super().__init__("kumiai:infra:Host", record.id)
         connection = hypervisor.provider(record.id, uri)
         needed = base_images(record.site, layout)

@@ -14,6 +14,7 @@ import pulumi
 import pulumi_libvirt as libvirt
 
 GIB = 2**30
+Volume = libvirt.Volume
 
 
 def provider(host: str, uri: str) -> pulumi.ProviderResource:
@@ -29,7 +30,9 @@ def on(host: pulumi.ProviderResource, parent: pulumi.Resource, **more: object) -
     )
 
 
-def pool(resource: str, name: str, path: str, *, host: pulumi.ProviderResource, parent: pulumi.Resource) -> libvirt.Pool:
+def pool(
+    resource: str, name: str, path: str, *, host: pulumi.ProviderResource, parent: pulumi.Resource
+) -> libvirt.Pool:
     """A storage pool over a folder of the host. Deleting one deletes its volumes, so it is protected."""
     return libvirt.Pool(resource, name=name, type="dir", target={"path": path}, opts=on(host, parent, protect=True))
 
@@ -43,13 +46,13 @@ def bridged_network(
 
 def base_volume(
     resource: str, name: str, pool: libvirt.Pool, image: Path, *, host: pulumi.ProviderResource, parent: pulumi.Resource
-) -> libvirt.Volume:
+) -> Volume:
     """A base image, uploaded once. System volumes lie on top of it, so it must never be replaced.
 
     The provider replaces a volume when the path of its source changes, though not when its content does:
     the path is ignored here, the content is compared by the caller.
     """
-    return libvirt.Volume(
+    return Volume(
         resource,
         name=name,
         pool=pool.name,
@@ -68,9 +71,9 @@ def system_volume(
     *,
     host: pulumi.ProviderResource,
     parent: pulumi.Resource,
-) -> libvirt.Volume:
+) -> Volume:
     """A volume on top of the base image `base` of the same pool. It grows by runbook, never here."""
-    return libvirt.Volume(
+    return Volume(
         resource,
         name=name,
         pool=pool,
@@ -83,9 +86,9 @@ def system_volume(
 
 def data_volume(
     resource: str, name: str, pool: str, size_gib: float, *, host: pulumi.ProviderResource, parent: pulumi.Resource
-) -> libvirt.Volume:
+) -> Volume:
     """An empty volume for data. It stays on the host even when it leaves the program."""
-    return libvirt.Volume(
+    return Volume(
         resource,
         name=name,
         pool=pool,
@@ -97,13 +100,13 @@ def data_volume(
 
 def seed_volume(
     resource: str, name: str, pool: str, iso: Path, *, host: pulumi.ProviderResource, parent: pulumi.Resource
-) -> libvirt.Volume:
+) -> Volume:
     """A seed image as a plain volume. `name` carries the hash of the content, so the path does not matter.
 
     No format: libvirt reads back what it detects, and any other would be a difference that replaces.
     Never a CloudInitDisk: that resource downloads its image, and a download can hang the provider for ever.
     """
-    return libvirt.Volume(
+    return Volume(
         resource,
         name=name,
         pool=pool,
@@ -119,7 +122,7 @@ def domain(
     domain_type: str,
     vcpu_max: int,
     memory_mib: int,
-    volumes: Sequence[libvirt.Volume],
+    volumes: Sequence[Volume],
     bridge: str,
     mac: str,
     xslt: str,

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pycdlib
 from pycdlib.dates import DirectoryRecordDate
+from pycdlib.dr import DirectoryRecord
 
 from layout.records import NetworkRecord, VmRecord
 
@@ -91,7 +92,7 @@ def image(files: dict[str, str]) -> bytes:
     return _with_fixed_descriptors(bytearray(out.getvalue()))
 
 
-def _fix_dates(record: pycdlib.pycdlib.dr.DirectoryRecord) -> None:
+def _fix_dates(record: DirectoryRecord) -> None:
     record.date = _date()
     if record.rock_ridge is None:
         return

@@ -50,11 +50,9 @@ class VirtualMachine(pulumi.ComponentResource):
         )
         self.register_outputs({})
 
-    def _volume(self, disk: DiskRecord, connection: pulumi.ProviderResource) -> pulumi.CustomResource:
+    def _volume(self, disk: DiskRecord, connection: pulumi.ProviderResource) -> hypervisor.Volume:
         if disk.base_image is None:
-            return hypervisor.data_volume(
-                disk.name, disk.name, disk.pool, disk.size_gib, host=connection, parent=self
-            )
+            return hypervisor.data_volume(disk.name, disk.name, disk.pool, disk.size_gib, host=connection, parent=self)
         return hypervisor.system_volume(
             disk.name,
             disk.name,
@@ -67,7 +65,7 @@ class VirtualMachine(pulumi.ComponentResource):
 
 
 def declare(stack: TenantStack, layout: Layout, settings: Settings, work: Path) -> None:
-    """Declares the stack's VMs, and exports which host each stands on. Seeds are made in `work`. Raises RefusalError."""
+    """Declares the stack's VMs and exports where each stands. Seeds are made in `work`. Raises RefusalError."""
     uris = {host.id: uri_of(host, settings) for host in hosts_of(stack, layout)}
     connections = {host: hypervisor.provider(host, uri) for host, uri in uris.items()}
     networks = {network.id: network for network in layout.networks}
