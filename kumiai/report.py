@@ -33,6 +33,6 @@ def report(
     record = gather(plan)
     for missing in record.missing:
         tell(missing)
-    folder.write_result(directory, "report/report.html", html.render(record).encode())
+    folder.write_result(plan, "report/report.html", html.render(record).encode())
     emit(record.verdict)
     emit(f"報告書：{directory / 'report' / 'report.html'}")
