@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date
@@ -174,6 +175,7 @@ class _Worker:
 
     @classmethod
     def set_up(cls, week: Week, seed: int) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle, without tracebacks from here
         cls.week, cls.seed = week, seed
 
     @classmethod

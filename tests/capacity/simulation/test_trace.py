@@ -53,7 +53,7 @@ def test_results_replace_results_and_nothing_else(tmp_path):
     before = (tmp_path / "out/runs.csv").read_bytes()
     write_results(tmp_path / "out", system, result)
     assert (tmp_path / "out/runs.csv").read_bytes() == before
-    with pytest.raises(TraceError, match="模擬の結果ではない demand.csv があるので置き換えません"):
+    with pytest.raises(TraceError, match=r"模擬の結果ではない demand\.csv があるので置き換えません"):
         write_results(tmp_path, system, result)
     with pytest.raises(TraceError, match="フォルダとして読めません"):
         write_results(tmp_path / "runs.csv", system, result)
