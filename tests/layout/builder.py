@@ -73,7 +73,7 @@ def month_end(day: date) -> bool:
 class Builder:
     """Parts of a folder as plain data; `contents()` makes records and tables of them."""
 
-    def __init__(  # noqa: PLR0917  (a test names what it sets)
+    def __init__(
         self,
         tenants: int = 2,
         systems: int = 2,

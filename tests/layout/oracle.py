@@ -149,7 +149,7 @@ def rerun_room(folder, rows):
     return True
 
 
-def completeness(folder, rows):  # noqa: PLR0911  (one return per rule reads plainest)
+def completeness(folder, rows):
     estate, planned = {vm.id: vm for vm in folder.estate.vms}, {vm.id: vm for vm in folder.layout.vms}
     if sorted(estate) != sorted(vm.id for vm in folder.layout.vms):
         return False

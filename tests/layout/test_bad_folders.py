@@ -2,16 +2,18 @@
 
 import json
 import math
+import random
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from layout import FolderError, folder
+from layout import FolderError, checkers, folder
 from tests.layout import builder, damage
 
 CASES = json.loads((Path(__file__).parents[1] / "cases" / "layout" / "bad_folders.json").read_text(encoding="utf-8"))
+DIGITS_AND_MARKS = [b"0", b"9", b"-", b"e9", b'"', b"{", b"}", b"[", b"]", b","]
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +99,28 @@ def test_every_cut_of_layout_json_is_refused(tmp_path, contents):
         path.write_bytes(data[:cut])
         with pytest.raises(FolderError):
             folder.read_layout(path)
+
+
+def test_random_bytes_never_make_a_traceback(tmp_path, contents):
+    """Whatever happens to a file, reading refuses in one line, or the checkers can judge what was read."""
+    plan = folder.write(tmp_path / "plan", contents).path
+    sound = {entry.name: entry.read_bytes() for entry in plan.iterdir()}
+    rng = random.Random(6)  # noqa: S311  (damage, not secrets)
+    read, messages = 0, []
+    for _ in range(100):
+        name = rng.choice(sorted(sound))
+        data = bytearray(sound[name])
+        for _ in range(rng.choice([1, 1, 4, 20])):
+            place = rng.randrange(len(data))
+            length = rng.choice([0, 1, 1, 25])
+            data[place : place + length] = rng.choice([b"", bytes([rng.randrange(256)]), rng.choice(DIGITS_AND_MARKS)])
+        (plan / name).write_bytes(data)
+        try:
+            checkers.check(folder.read(plan))
+            read += 1
+        except FolderError as error:
+            messages.append(error.message)
+        (plan / name).write_bytes(sound[name])
+    assert read > 5
+    assert len(messages) > 50
+    assert all(message.isprintable() for message in messages)

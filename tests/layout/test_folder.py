@@ -26,7 +26,9 @@ def test_round_trip_gives_equal_bytes_and_records(tmp_path, contents):
     folder.write(tmp_path / "b", read)
     assert files(tmp_path / "a") == files(tmp_path / "b")
     assert (read.estate, read.layout, read.run) == (contents.estate, contents.layout, written.run)
-    assert read.layout_digest == written.layout_digest == read.run.layout_digest == folder.layout_digest(contents.layout)
+    assert (
+        read.layout_digest == written.layout_digest == read.run.layout_digest == folder.layout_digest(contents.layout)
+    )
     assert all(getattr(read, name).equals(getattr(contents, name)) for name in ("runs", "online", "profile"))
 
 
