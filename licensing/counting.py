@@ -29,7 +29,7 @@ from .rulebook import load_rules
 from .timeline import Line, Step, fiscal_span, lines_of, midnight, required, steps
 
 
-def count(  # noqa: PLR0913 - all but the layout are keyword-only choices of the caller
+def count(
     layout: Layout,
     *,
     fiscal_year: int,

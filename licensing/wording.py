@@ -124,17 +124,16 @@ def total(count: Tally, rule: Rule) -> str:
 
 def violation(found: Violation) -> str:
     """Answers one violation in a sentence: when, which VM or host, needed, held, by which rule."""
-    if found.vm is not None:
-        who = found.vm
-    elif found.hosts:
-        rest = f" ほか {len(found.hosts) - 1} 台" if len(found.hosts) > 1 else ""
-        who = f"ホスト {found.hosts[0]}{rest}が保有数で足りず、製品全体"
-    else:
-        who = found.host or "製品全体"
-    return (
-        f"{span(found.from_, found.until)} {who} が {plain(found.needed)} {found.unit}必要、"
-        f"保有 {plain(found.held)}（{found.rule}）"
-    )
+    when = span(found.from_, found.until)
+    gap = "" if found.unit[-1] > "\u007f" else " "
+    if found.hosts:
+        rest = f"ほか {len(found.hosts) - 1} 台の" if len(found.hosts) > 1 else "の"
+        return (
+            f"{when} 製品全体で {plain(found.needed)} {found.unit}{gap}必要、保有 {plain(found.held)}"
+            f"（{found.rule}、ホスト {found.hosts[0]} {rest}分が不足）"
+        )
+    who = f"{found.vm or found.host} が" if found.vm or found.host else "製品全体で"
+    return f"{when} {who} {plain(found.needed)} {found.unit}{gap}必要、保有 {plain(found.held)}（{found.rule}）"
 
 
 def verdict(lines: Sequence[str], violations: Sequence[Violation], *, entitlements_known: bool) -> str:
