@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 
 from .known import Known
 from .places import find
@@ -27,6 +28,16 @@ class Case:
         if self.estate.record is None:
             raise ValueError("no record to check")
         return self.estate.record
+
+    @cached_property
+    def tenant_index(self) -> dict[str, int]:
+        """Place of each tenant in the file, by id."""
+        return {tenant.id: index for index, tenant in enumerate(self.file.tenants)}
+
+    @cached_property
+    def shared_index(self) -> dict[str, int]:
+        """Place of each shared system in the file, by its id."""
+        return {shared.system: index for index, shared in enumerate(self.file.shared)}
 
     @property
     def year_is_written(self) -> bool:

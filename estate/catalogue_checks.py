@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .circles import circles
 from .known import Known, unknown
-from .places import Step
+from .places import Step, find
 from .problems import shown
 from .records import Catalogue, Job, System, Window
 from .validation import Document
@@ -36,6 +36,8 @@ def opens(window: Window) -> bool:
 
 
 def _classes(document: Document[Catalogue], catalogue: Catalogue) -> None:
+    if find(document.written, ["classes"]).node.value == []:
+        document.report(["classes"], "人口区分が一つもありません。少なくとも一つ書いてください")
     largest, seen = 0, set()
     for index, item in enumerate(catalogue.classes):
         if item.id in seen:

@@ -67,8 +67,10 @@ def _overridden(file: EstateFile) -> Iterator[tuple[list[Step], DateRule, str, s
     holders += [(["shared", i, "overrides"], s.system, s.overrides) for i, s in enumerate(file.shared) if s.overrides]
     for path, system, body in holders:
         for job, override in getattr(body, "jobs", {}).items():
-            if override.when is not None:
-                yield [*path, "jobs", job, "when"], override.when, system, job
+            for name in ("when", "latest"):
+                rule = getattr(override, name)
+                if rule is not None:
+                    yield [*path, "jobs", job, name], rule, system, job
 
 
 def _overridden_circles(case: Case, edges: dict[Name, list[Name]]) -> None:
@@ -81,7 +83,8 @@ def _overridden_circles(case: Case, edges: dict[Name, list[Name]]) -> None:
             target = _target(rule.relative_to, owner, case.known)
             if target is None:
                 _unknown(case.estate, [*path, "relative_to"], rule.relative_to, owner, case.known)
-        changed.setdefault(tuple(path[:2]), {})[owner] = (path, target)
+        if path[-1] == "when":
+            changed.setdefault(tuple(path[:2]), {})[owner] = (path, target)
     for overrides in changed.values():
         if not any(target is not None and target[0] == "job" for _, target in overrides.values()):
             continue

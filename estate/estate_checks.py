@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from math import asin, cos, radians, sin, sqrt
-from pathlib import Path
 
 from .case import Case
 from .host_pattern import PatternError, expand
@@ -23,6 +22,7 @@ def check(case: Case) -> None:
     for name in ("sites", "tenants", "events", "licences", "costs"):
         _twice(case, name, "id")
     _twice(case, "tenants", "code")
+    _measured_twice(case)
     _hosts(case)
     _tenants(case)
     _sites(case)
@@ -39,6 +39,16 @@ def _twice(case: Case, name: str, field: str) -> None:
             message = f"{field}{shown(value)}が重複しています（初出は {first[value]}）。別の値にしてください"
             case.estate.report([name, index, field], message)
         first.setdefault(value, f"{name} の {index + 1} 番目")
+
+
+def _measured_twice(case: Case) -> None:
+    seen = set()
+    for index, item in enumerate(case.file.measured):
+        key = (item.tenant, item.system, item.job)
+        if key in seen:
+            message = f"{shown(f'{item.system}/{item.job}')}の実測が二つあります。どちらかを消してください"
+            case.estate.report(["measured", index], message)
+        seen.add(key)
 
 
 def _hosts(case: Case) -> None:
@@ -94,7 +104,8 @@ def _population(case: Case) -> None:
     for index, tenant in enumerate(case.file.tenants):
         if tenant.population > largest:
             message = f"人口 {tenant.population:,} に合う人口区分がありません（カタログの最大は {largest:,}）"
-            case.estate.report(["tenants", index, "population"], f"{message}。カタログに区分を加えてください")
+            message += "。最大の区分で計算します"
+            case.warnings.append(case.estate.problem(["tenants", index, "population"], message))
 
 
 def _sites(case: Case) -> None:
@@ -102,6 +113,11 @@ def _sites(case: Case) -> None:
     written = find(case.estate.written, ["sites"]).node.value
     if not primary and isinstance(written, list) and len(written) == len(case.file.sites):
         case.estate.report(["sites"], "role: primary の拠点がありません。少なくとも一つ書いてください")
+    backups = [site for site in case.file.sites if site.role == "backup"]
+    if primary and not backups:
+        case.warnings.append(
+            case.estate.problem(["sites"], "role: backup の拠点がありません。遠隔地の控えを置けません")
+        )
     limit = case.file.policy.backup_distance_km
     for index, site in enumerate(case.file.sites):
         if site.role != "backup":
@@ -202,8 +218,7 @@ def _horizon(case: Case) -> None:
         case.estate.report(["horizon", "until"], "期間が長すぎます。2 年以内にしてください")
 
 
-def catalogue_missing(case: Case, path: Path) -> None:
-    """Report, at the estate file's `catalogue`, that there is nothing at `path`."""
-    name = case.file.catalogue
-    hint = "標準のカタログなら catalogue: standard と書いてください"
-    case.estate.report(["catalogue"], f"カタログ{shown(name)}がありません（{shown(str(path))}）。{hint}")
+def catalogue_missing(case: Case) -> None:
+    """Report, at the estate file's `catalogue`, that there is nothing at this path."""
+    hint = "standard か、このファイルからの相対パスを書いてください"
+    case.estate.report(["catalogue"], f"カタログ{shown(case.file.catalogue)}がありません。{hint}")

@@ -46,12 +46,13 @@ def _read_bytes(path: Path) -> bytes:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise _refused(path, f"ファイルを開けません（{reason}）") from None
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
         if stat.S_ISDIR(status.st_mode):
             raise _refused(path, "フォルダーです。YAML のファイルを指定してください")
-        if not stat.S_ISREG(status.st_mode):
-            raise _refused(path, "通常のファイルではありません（パイプや装置は読みません）")
+        raise _refused(path, "通常のファイルではありません（パイプや装置は読みません）")
+    with os.fdopen(descriptor, "rb") as file:
         data = file.read(LARGEST_FILE + 1)
     if len(data) > LARGEST_FILE:
         size = max(status.st_size, len(data)) / 1024 / 1024

@@ -21,10 +21,27 @@ def check_hosts(case: Case) -> None:
 
 
 def check(case: Case, estate: ResolvedEstate) -> None:
-    """Report a site without hosts or reserve, a VM larger than any host of its site, a job longer than its window."""
+    """Report dates without their base, sites without hosts or reserve, and VMs and jobs that are too large."""
+    _relative_dates(case, estate)
     _sites(case, estate)
     _vms(case, estate)
     _jobs(case, estate)
+
+
+def _relative_dates(case: Case, estate: ResolvedEstate) -> None:
+    """A date that is relative to a job which this tenant does not run: malformed, since it has no date at all."""
+    there = {(job.tenant, job.system, job.job) for job in estate.jobs}
+    for job in estate.jobs:
+        for rule in (job.when, job.latest):
+            name = rule.relative_to if rule is not None else None
+            if name is None or name in estate.events:
+                continue
+            system, target = name.split("/", 1) if "/" in name else (job.system, name)
+            if (job.tenant, system, target) not in there:
+                path = _override(case, job.tenant, job.system, "jobs", job.job)
+                message = f"ジョブ{shown(f'{job.system}/{job.job}')}の日付の元{shown(f'{system}/{target}')}が"
+                message += "この団体では動きません。overrides の jobs に when を書くか、元のジョブを使ってください"
+                case.estate.report(path, message)
 
 
 def _sites(case: Case, estate: ResolvedEstate) -> None:
@@ -52,12 +69,10 @@ def _site_path(case: Case, site: str, tenant: str) -> list[Step]:
 
 def _owner(case: Case, tenant: str, system: str = "") -> list[Step]:
     """Where a tenant, or the shared system of `common`, stands in the estate file."""
-    for index, item in enumerate(case.file.tenants):
-        if item.id == tenant:
-            return ["tenants", index]
-    for index, shared in enumerate(case.file.shared):
-        if shared.system == system:
-            return ["shared", index]
+    if tenant in case.tenant_index:
+        return ["tenants", case.tenant_index[tenant]]
+    if system in case.shared_index:
+        return ["shared", case.shared_index[system]]
     return ["tenants"]
 
 
@@ -84,24 +99,24 @@ def _override(case: Case, tenant: str, system: str, kind: str, name: str) -> lis
 
 
 def _vms(case: Case, estate: ResolvedEstate) -> None:
-    hosts: dict[str, list[ResolvedHost]] = {}
+    hosts: dict[str, dict[tuple[float, float, int], ResolvedHost]] = {}  # one of each size is enough
     for host in estate.hosts:
         if not host.spare:
-            hosts.setdefault(host.site, []).append(host)
+            hosts.setdefault(host.site, {})[host.memory_gib, host.disk_gib, host.cores] = host
     seen: set[tuple[str, str, str]] = set()
     for vm in estate.vms:
-        path = _override(case, vm.tenant, vm.system, "roles", vm.role)
         if len(vm.id) > _LONGEST_VM_ID:
             message = (
                 f"仮想サーバの名前が {_LONGEST_VM_ID} 字を超えます（{shown(vm.id)}）。団体の id を短くしてください"
             )
             case.estate.report([*_owner(case, vm.tenant, vm.system), "id"], message)
-        there = hosts.get(vm.site, [])
+        there = hosts.get(vm.site, {}).values()
         if (vm.tenant, vm.system, vm.role) in seen or not there:
             continue
         seen.add((vm.tenant, vm.system, vm.role))
         if any(_fits(vm, host, estate) for host in there):
             continue
+        path = _override(case, vm.tenant, vm.system, "roles", vm.role)
         message = f"仮想サーバ{shown(vm.id)}はどのホストよりも大きい（{_excess(vm, there, estate)}）"
         case.estate.report(path, f"{message}。大きさを減らすか、大きいホストを加えてください", 3)
 
@@ -134,11 +149,11 @@ def _excess(vm: ResolvedVm, hosts: Iterable[ResolvedHost], estate: ResolvedEstat
 
 def _jobs(case: Case, estate: ResolvedEstate) -> None:
     vms = {vm.id: vm for vm in estate.vms}
-    longest_of: dict[int, int] = {}
+    longest_of: dict[tuple[int, bool], int] = {}
     for job in estate.jobs:
-        key = id(job.window)
+        key = (id(job.window), _on_business_days_only(job))
         if key not in longest_of:
-            longest_of[key] = _longest_span(job.window)
+            longest_of[key] = _longest_span(job.window, business_only=key[1])
         longest = longest_of[key] * 60
         needed = duration_s(job, vms[job.vm])
         with_rerun = needed * 2 if job.rerun_room else needed
@@ -165,9 +180,18 @@ def duration_s(job: ResolvedJob, vm: ResolvedVm) -> float:
     return job.fixed_s + job.cpu_s / min(job.max_cores, _vcpu(vm))
 
 
-def _longest_span(window: Window) -> int:
-    """Minutes of the window's longest opening on any kind of day."""
-    spans = [window.business_day, window.closed_day, window.month_end, window.year_end]
+def _on_business_days_only(job: ResolvedJob) -> bool:
+    """Whether the rule of a job with one night surely gives business days."""
+    rule = job.when
+    counted = rule.offset.endswith("business_days") and rule.offset.split()[0].strip("+-0") != ""
+    return job.nights == 1 and (rule.only == "business_day" or rule.shift != "none" or counted)
+
+
+def _longest_span(window: Window, *, business_only: bool) -> int:
+    """Minutes of the window's longest opening on any kind of day, or on business days only."""
+    spans = [window.business_day, window.month_end]
+    if not business_only:
+        spans += [window.closed_day, window.year_end]
     return max((_minutes(span) for span in (*spans, *(e.span for e in window.exceptions)) if span), default=0)
 
 

@@ -11,7 +11,7 @@ from . import catalogue_checks, date_checks, estate_checks, fit_checks, referenc
 from .case import Case
 from .catalogue_reader import path_of, read_catalogue
 from .known import names
-from .problems import EstateErrors, Problem
+from .problems import EstateErrors, Problem, once
 from .records import Catalogue, EstateFile
 from .resolve import resolve
 from .resolved import ResolvedEstate
@@ -63,19 +63,19 @@ def check(path: Path) -> CheckOutcome:
         found += document.problems[before:]
     if found or case.catalogue is None or case.catalogue.record is None:
         return _outcome(found, case.warnings, None)
-    estate = resolve(case.file, case.catalogue.record, _digest(document, case.catalogue))
+    estate = resolve(case.file, case.catalogue.record, digest=_digest(document, case.catalogue))
     fit_checks.check(case, estate)
     if document.problems:
         return _outcome(document.problems, case.warnings, None)
-    warned = (*estate.warnings, *(warning.message for warning in sorted(case.warnings)))
-    return _outcome([], case.warnings, estate.model_copy(update={"warnings": warned}))
+    warnings = tuple(f"{warning.path}: {warning.message}" for warning in once(case.warnings))
+    return _outcome([], case.warnings, estate.model_copy(update={"warnings": warnings}))
 
 
 def _read_catalogue(case: Case, path: Path) -> list[Problem]:
     """Put the catalogue into the case; what makes it unreadable is returned."""
     place = path_of(case.file.catalogue, path)
     if not place.exists():
-        estate_checks.catalogue_missing(case, place)
+        estate_checks.catalogue_missing(case)
         return []
     try:
         case.catalogue = read_catalogue(place)
@@ -93,12 +93,4 @@ def _digest(estate: Document[EstateFile], catalogue: Document[Catalogue]) -> str
 
 
 def _outcome(problems: list[Problem], warnings: list[Problem], estate: ResolvedEstate | None) -> CheckOutcome:
-    return CheckOutcome(_once(problems), _once(warnings), estate)
-
-
-def _once(problems: list[Problem]) -> tuple[Problem, ...]:
-    """In order of place; a mistake in an anchored node is one mistake, however often the node is used."""
-    first: dict[tuple[str, int, int, str], Problem] = {}
-    for problem in sorted(problems):
-        first.setdefault((problem.file, problem.line, problem.column, problem.message), problem)
-    return tuple(first.values())
+    return CheckOutcome(once(problems), once(warnings), estate)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 ExitCode = Literal[2, 3]
 _LONGEST_VALUE = 60
+_MOST_PROBLEMS = 1000
 
 
 @dataclass(frozen=True, order=True)
@@ -26,15 +26,15 @@ class Problem:
     exit_code: ExitCode = 2
 
     def __str__(self) -> str:
-        where = f"{visible(self.file)}:{self.line}:{self.column}: "
-        return f"{where}{self.path}: {self.message}" if self.path else f"{where}{self.message}"
+        path = f"{self.path}: " if self.path else ""
+        return visible(f"{self.file}:{self.line}:{self.column}: {path}{self.message}")
 
 
 class EstateErrors(Exception):  # noqa: N818 - it holds every mistake, not one error
     """Every mistake found in an input, in order of file, line and column."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems: tuple[Problem, ...] = tuple(sorted(set(problems)))
+        self.problems: tuple[Problem, ...] = once(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
     @property
@@ -43,11 +43,29 @@ class EstateErrors(Exception):  # noqa: N818 - it holds every mistake, not one e
         return 2 if any(problem.exit_code == 2 for problem in self.problems) else 3
 
 
+def once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """In order of place, each mistake once, at most 1,000 of them and a last line that counts the rest.
+
+    A mistake in an anchored node is one mistake, however often the node is used.
+    """
+    first: dict[tuple[str, int, int, str], Problem] = {}
+    for problem in sorted(problems):
+        first.setdefault((problem.file, problem.line, problem.column, problem.message), problem)
+    found = tuple(first.values())
+    if len(found) <= _MOST_PROBLEMS:
+        return found
+    last = found[_MOST_PROBLEMS]
+    more = f"誤りが多いため、ここまでを示します（ほかに {len(found) - _MOST_PROBLEMS:,} 件）"
+    code: ExitCode = 2 if any(problem.exit_code == 2 for problem in found) else 3
+    return (*found[:_MOST_PROBLEMS], Problem(last.file, last.line, last.column, "", more, code))
+
+
 def visible(text: str) -> str:
-    r"""`text` on one line: control, format and unassigned characters as `\u....`, so that no input can forge output."""
-    return "".join(
-        c if c == " " or unicodedata.category(c)[0] not in "CZ" or c == "\u3000" else _escape(c) for c in text
-    )
+    r"""`text` on one line: control, format and unassigned characters as `\u....`, so that no input can forge output.
+
+    So are unusual spaces: a full-width one in an id is a mistake nobody sees.
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else _escape(c) for c in text)
 
 
 def shown(text: str) -> str:

@@ -22,14 +22,17 @@ class _References:
         self.case = case
         self.known = case.known
         self.document = case.estate
+        catalogue = case.catalogue.record if case.catalogue else None
+        systems = catalogue.systems if catalogue else {}
+        self.shared_only = {name for name, system in systems.items() if system.shared_only}
 
     def expect(
         self, kind: str, name: str | None, known: frozenset[str] | Mapping[str, object], path: list[Step]
     ) -> bool:
-        """Whether `name` is known; reports it at `path` otherwise."""
+        """Whether `name` is known; reports it at `path` otherwise: at the key where the name is a key."""
         if name is None or name in known:
             return True
-        self.document.report(path, unknown(kind, name, known), key=True)
+        self.document.report(path, unknown(kind, name, known), key=path[-1] == name)
         return False
 
     def system(self, name: str | None, path: list[Step]) -> bool:
@@ -75,6 +78,10 @@ def check(case: Case) -> None:
 def _tenant(references: _References, tenant: Tenant, path: list[Step]) -> None:
     references.expect("拠点", tenant.site, references.known.sites, [*path, "site"])
     references.systems(tenant.systems.only or (), [*path, "systems", "only"])
+    for position, name in enumerate(tenant.systems.only or ()):
+        if name in references.shared_only:
+            message = f"業務システム{shown(name)}は共用だけのものです。ここから消して shared に書いてください"
+            references.document.report([*path, "systems", "only", position], message)
     references.systems(tenant.systems.except_, [*path, "systems", "except"])
     used = set(tenant.systems.only) if tenant.systems.only is not None else set(references.known.systems)
     used -= set(tenant.systems.except_)

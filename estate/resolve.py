@@ -6,25 +6,22 @@ systems, roles, windows, events …) have been checked before; an unknown one ra
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 
 from .assumptions import list_assumptions
 from .batch import Measurements, Setting, jobs_of
-from .records import Catalogue, EstateFile, Host, Policy, SharedSystem, Site, System, SystemOverride, Tenant
+from .host_pattern import expand
+from .records import Catalogue, EstateFile, Host, Policy, SharedSystem, System, SystemOverride, Tenant
 from .resolved import ResolvedEstate, ResolvedHost, ResolvedJob, ResolvedSystem, ResolvedTenant, ResolvedVm
 from .sizing import Deployment, class_of, midnight, vms_of
 
 COMMON = "common"
 """Tenant id of the shared systems."""
-EARTH_RADIUS_KM = 6371.0088
-_RANGE = re.compile(r"\{([0-9]{1,5})\.\.([0-9]{1,5})\}")
 _NO_OVERRIDE = SystemOverride()
 
 
-def resolve(file: EstateFile, catalogue: Catalogue, *, digest: str) -> ResolvedEstate:
+def resolve(file: EstateFile, catalogue: Catalogue, digest: str) -> ResolvedEstate:
     """The estate that the planner works on. `digest` is the sha256 over both inputs as read."""
     start, end = horizon(file)
     shared = tuple(_shared_deployments(file, catalogue))
@@ -75,20 +72,6 @@ def horizon(file: EstateFile) -> tuple[datetime, datetime]:
     return midnight(file.horizon.from_ or start), midnight(file.horizon.until or end)
 
 
-def host_ids(pattern: str) -> tuple[str, ...]:
-    """`kvm{01..12}` -> kvm01 … kvm12. Leading zeros set the width; several ranges multiply, the last runs fastest."""
-    found = _RANGE.search(pattern)
-    if found is None:
-        return (pattern,)
-    first, last = found.groups()
-    width = len(first) if first.startswith("0") else 0
-    return tuple(
-        identity
-        for number in range(int(first), int(last) + 1)
-        for identity in host_ids(f"{pattern[: found.start()]}{number:0{width}d}{pattern[found.end() :]}")
-    )
-
-
 def expand_hosts(entry: Host, catalogue: Catalogue) -> tuple[ResolvedHost, ...]:
     """One record per host of a row; `{id}` in the URI becomes the host's id."""
     return tuple(
@@ -104,36 +87,27 @@ def expand_hosts(entry: Host, catalogue: Catalogue) -> tuple[ResolvedHost, ...]:
             pools=entry.pools,
             products=entry.products,
         )
-        for identity in host_ids(entry.id)
+        for identity in expand(entry.id)
     )
-
-
-def distance_km(one: Site, other: Site) -> float:
-    """Great-circle distance (haversine formula on a sphere of the mean Earth radius)."""
-    lat1, lat2 = math.radians(one.latitude), math.radians(other.latitude)
-    half_lat, half_lon = (lat2 - lat1) / 2, math.radians(other.longitude - one.longitude) / 2
-    chord = math.sin(half_lat) ** 2 + math.cos(lat1) * math.cos(lat2) * math.sin(half_lon) ** 2
-    return 2 * EARTH_RADIUS_KM * math.asin(math.sqrt(chord))
 
 
 class _Directory:
     """Answers who runs a system for a deployment."""
 
     def __init__(self, deployments: Iterable[Deployment]) -> None:
-        self._own: dict[tuple[str, str], Deployment] = {}
-        self._shared: dict[tuple[str, str], Deployment] = {}
+        self._providers: dict[tuple[str, str], tuple[Deployment, ...]] = {}
         for deployment in deployments:
-            self._own[deployment.tenant, deployment.system_id] = deployment
-            for member in deployment.members:
-                self._shared[member, deployment.system_id] = deployment
+            alone = (deployment,)
+            for user in (deployment.tenant, *deployment.members):
+                self._providers[user, deployment.system_id] = alone
 
     def __call__(self, deployment: Deployment, system_id: str) -> tuple[Deployment, ...]:
         """The tenant's own, else the shared one it is a member of; for a shared deployment, that of every member."""
-        users = (deployment.tenant, *deployment.members)
-        if (deployment.tenant, system_id) in self._own:
-            users = (deployment.tenant,)
-        found = (self._own.get((user, system_id)) or self._shared.get((user, system_id)) for user in users)
-        return tuple(dict.fromkeys(provider for provider in found if provider is not None))
+        found = self._providers.get((deployment.tenant, system_id))
+        if found is not None:
+            return found
+        behind = (self._providers.get((member, system_id), ()) for member in deployment.members)
+        return tuple(dict.fromkeys(provider for providers in behind for provider in providers))
 
 
 def _primary_site(file: EstateFile) -> str:
@@ -249,18 +223,10 @@ def _resolved_tenants(file: EstateFile, shared: tuple[Deployment, ...]) -> Itera
 
 
 def _warnings(file: EstateFile, catalogue: Catalogue) -> Iterator[str]:
-    backups = [site for site in file.sites if site.role == "backup"]
-    for primary in (site for site in file.sites if site.role == "primary"):
-        if not backups:
-            yield f"サイト {primary.id} に対するバックアップサイトがありません。"
-        for backup in backups:
-            distance = distance_km(primary, backup)
-            if distance < file.policy.backup_distance_km:
-                yield (
-                    f"バックアップサイト {backup.id} は {primary.id} から {distance:.0f} km で、"
-                    f"方針の {file.policy.backup_distance_km:.0f} km より近い位置にあります。"
-                )
     largest = max(population_class.max_population for population_class in catalogue.classes)
     for tenant in file.tenants:
         if tenant.population > largest:
-            yield f"{tenant.name} の人口 {tenant.population:,} は最大の人口区分 {largest:,} を超えています。"
+            yield (
+                f"{tenant.name} の人口 {tenant.population:,} は最大の人口区分 {largest:,} を超えます。"
+                "仮想サーバは最大の区分の大きさになります"
+            )

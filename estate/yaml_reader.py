@@ -24,7 +24,7 @@ Mark: TypeAlias = Any
 """The parser's own; their type stubs declare every attribute optional, which it is not for parsed text."""
 
 DEEPEST = 100
-MOST_NODES = 1_000_000
+MOST_NODES = 500_000
 """Nodes of a document with every alias counted as often as it is used."""
 _STRING_TAGS = frozenset({"tag:yaml.org,2002:str", "!"})
 

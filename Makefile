@@ -1,0 +1,41 @@
+# Every entry that a person needs. `make demo` and `make test` install what they need themselves.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: setup packages tools demo test lint types bench clean
+
+setup: packages $(STAMP)
+
+# Debian packages; says in one line what is missing where we may not install.
+packages:
+	@bash tools/debian-packages.sh
+
+$(STAMP): requirements.lock pyproject.toml | packages
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Python の依存をインストールします（requirements.lock、ハッシュ照合）" >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+tools: setup
+	@$(BIN)/python tools/build.py
+
+demo: setup tools
+	@PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/demo.sh
+
+lint: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+test: setup tools lint
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2
+
+bench: setup
+	@$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf out .lab .state build

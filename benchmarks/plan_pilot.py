@@ -1,0 +1,73 @@
+"""How long `kumiai plan` takes, and how much memory: the pilot with 3, 6 and 10 of its municipalities, 3 runs each.
+
+Whole processes, measured by the operating system's accounting (wall seconds, peak resident memory). The three sizes
+show the growth. The goal for the whole pilot is 60 s and 2 GiB on 2 cores.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+import estate
+
+PILOT = Path(__file__).parents[1] / "examples" / "pilot" / "estate.yaml"
+RUNS = 3
+GOAL_S, GOAL_GIB = 60.0, 2.0
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run of a command: wall seconds, CPU seconds, peak memory in GiB, exit code."""
+
+    wall_s: float
+    cpu_s: float
+    peak_gib: float
+    exit_code: int
+
+
+def measure(arguments: list[str]) -> Measured:
+    """Runs a command with its output thrown away."""
+    started = time.perf_counter()
+    pid = os.posix_spawn(
+        arguments[0],
+        arguments,
+        os.environ,
+        file_actions=[(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_WRONLY, 0) for fd in (1, 2)],
+    )
+    _, status, usage = os.wait4(pid, 0)
+    return Measured(
+        time.perf_counter() - started,
+        usage.ru_utime + usage.ru_stime,
+        usage.ru_maxrss / 1024**2,
+        os.waitstatus_to_exitcode(status),
+    )
+
+
+def main() -> None:
+    """Prints a row per size with medians over the runs."""
+    table = Table(title=f"kumiai plan: pilot, median of {RUNS}, goal {GOAL_S:.0f} s and {GOAL_GIB:.0f} GiB for 10")
+    for column in ("tenants", "wall s", "cpu s", "peak GiB", "exit"):
+        table.add_column(column, justify="right")
+    for tenants in (3, 6, 10):
+        with tempfile.TemporaryDirectory() as folder:
+            smaller = Path(folder) / "estate.yaml"
+            smaller.write_text(estate.first_tenants(PILOT, tenants), encoding="utf-8")
+            command = [sys.executable, "-m", "kumiai", "plan", str(smaller), "-o", str(Path(folder) / "out")]
+            results = [measure(command) for _ in range(RUNS)]
+        table.add_row(
+            str(tenants),
+            f"{statistics.median(r.wall_s for r in results):.1f}",
+            f"{statistics.median(r.cpu_s for r in results):.1f}",
+            f"{statistics.median(r.peak_gib for r in results):.2f}",
+            "/".join(sorted({str(r.exit_code) for r in results})),
+        )
+    Console().print(table)

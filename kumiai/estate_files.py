@@ -1,0 +1,57 @@
+"""`kumiai new` and `kumiai check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .terminal import MALFORMED, OK, RefusedError, emit, emit_json, tell
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands of this file."""
+    app.command("new")(new)
+    app.command("check")(check)
+
+
+def new(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="作成するフォルダー")],
+    template: Annotated[str, typer.Option("--from", help="starter、pilot、lab のいずれか")] = "starter",
+) -> None:
+    """注釈つきの見本（構成ファイル）を作る。"""
+    from estate import example
+
+    try:
+        written = example.write(directory, template)
+    except example.ExampleError as error:
+        raise RefusedError(str(error), exit_code=MALFORMED) from None
+    emit(f"作成しました：{written}")
+    emit(f"次に：kumiai check {written}")
+
+
+def check(
+    estate_path: Annotated[Path, typer.Argument(metavar="ESTATE", help="構成ファイル (YAML)")],
+    as_json: Annotated[bool, typer.Option("--json", help="JSON で出力する")] = False,
+) -> None:
+    """構成ファイルの誤りをすべて一度に示す。"""
+    import estate
+
+    outcome = estate.check(estate_path)
+    code = estate.EstateErrors(outcome.problems).exit_code if outcome.problems else OK
+    if as_json:
+        emit_json(
+            {
+                "format_version": "1.0",
+                "verdict": "ok" if code == OK else "refused",
+                "problems": [problem.to_json() for problem in outcome.problems],
+                "warnings": [str(warning) for warning in outcome.warnings],
+            }
+        )
+    else:
+        for line in (*outcome.problems, *outcome.warnings):
+            tell(str(line))
+        count = len(outcome.problems)
+        emit("判定：誤りはありません" if count == 0 else f"判定：誤り {count} 件")
+    raise typer.Exit(code)

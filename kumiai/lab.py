@@ -1,0 +1,105 @@
+"""`kumiai lab`: the laboratory of real libvirt hosts on this machine."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .terminal import FAILURE, OK, RefusedError, emit, emit_json, tell
+
+State = Annotated[Path | None, typer.Option("--state", metavar="DIR", help="状態フォルダー（既定は .lab）")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON で出力する")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands of this file."""
+    group = typer.Typer(no_args_is_help=True, help="検証環境：この計算機の上の、本物の libvirt ホスト群。")
+    group.command("up")(up)
+    group.command("status")(status)
+    group.command("exec", context_settings={"allow_interspersed_args": False})(execute)
+    group.command("down")(down)
+    app.add_typer(group, name="lab")
+
+
+def up(
+    hosts: Annotated[int | None, typer.Option(min=1, max=64, help="ホスト数")] = None,
+    plan: Annotated[Path | None, typer.Option(metavar="DIR", help="計画フォルダー：そのホストと網を用意する")] = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """検証環境を起動する。"""
+    import lab as laboratory
+
+    with _explained():
+        running = laboratory.up(state, hosts=hosts, plan=plan, progress=tell)
+    if as_json:
+        emit_json({"format_version": "1.0", "verdict": "up", "uris": running.uris, "uris_file": str(running.uris_file)})
+        return
+    emit(f"検証環境：{len(running.uris)} 台が{'すでに動いています' if running.already_up else '起動しました'}")
+    for host, uri in running.uris.items():
+        emit(f"  {host}  {uri}")
+
+
+def status(state: State = None, as_json: AsJson = False) -> None:
+    """ホスト、網、動いている仮想サーバを示す。ゲストには実際に ping と TCP で話しかける。"""
+    import lab as laboratory
+
+    with _explained():
+        seen = laboratory.status(state)
+    if as_json:
+        hosts = [
+            {
+                "id": host.id,
+                "uri": host.uri,
+                "alive": host.alive,
+                "answers": host.answers,
+                "guests": [{"name": guest.name, "state": guest.state} for guest in host.guests],
+            }
+            for host in seen.hosts
+        ]
+        emit_json({"format_version": "1.0", "verdict": "up" if seen.up else "down", "hosts": hosts})
+    else:
+        emit("検証環境：動いています" if seen.up else "検証環境：動いていません")
+        for host in seen.hosts:
+            emit(f"  {host.id}  {'応答あり' if host.answers else '応答なし'}  {host.uri}")
+            for guest in host.guests:
+                emit(f"    {guest.name}  {guest.state}")
+    raise typer.Exit(OK if seen.up else FAILURE)
+
+
+def execute(
+    host: Annotated[str, typer.Argument(help="ホスト名")],
+    command: Annotated[list[str], typer.Argument(metavar="-- CMD...", help="ホストの中で実行する命令")],
+    state: State = None,
+) -> None:
+    """ホストの名前空間の中で命令を実行する。"""
+    import lab as laboratory
+
+    with _explained():
+        done = laboratory.execute(state, host, command, capture=False)
+    raise typer.Exit(done.returncode if 0 <= done.returncode < 128 else FAILURE)
+
+
+def down(state: State = None) -> None:
+    """検証環境を跡形なく片付ける。"""
+    import lab as laboratory
+
+    with _explained():
+        ended = laboratory.down(state)
+    emit("検証環境を片付けました" if ended else "検証環境は動いていません")
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    import lab as laboratory
+
+    try:
+        yield
+    except laboratory.LabUnavailable as reason:
+        sys.stdout.flush()
+        raise RefusedError(str(reason), exit_code=FAILURE) from None

@@ -1,0 +1,63 @@
+"""`kumiai license count`."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .terminal import RefusedError, emit_text
+
+RESULT_NAME = "licences.json"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands of this file."""
+    group = typer.Typer(no_args_is_help=True, help="ライセンスの計数。")
+    group.callback()(_group)
+    group.command("count")(count)
+    app.add_typer(group, name="license")
+
+
+def _group() -> None:
+    """ライセンスの計数。"""  # a callback keeps `count` a subcommand while it is the only one
+
+
+def count(
+    source: Annotated[Path, typer.Argument(metavar="DIR|LAYOUT", help="計画フォルダー、または layout.json")],
+    as_of: Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="この日の必要数 (YYYY-MM-DD)")] = None,
+    rules: Annotated[Path | None, typer.Option("--rules", metavar="DIR", help="追加の規則のフォルダー")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON で出力する")] = False,
+) -> None:
+    """この構成に要るライセンスの数と、年度内に起こる違反を示す。"""
+    import licensing
+    from layout import folder, results
+
+    day = _day(as_of)
+    plan = folder.read(source) if source.is_dir() else None
+    layout = plan.layout if plan is not None else folder.read_layout(source)
+    try:
+        result = licensing.count(
+            layout,
+            fiscal_year=layout.estate.fiscal_year,
+            entitlements=None if plan is None else plan.estate.entitlements,
+            as_of=day,
+            rules_dir=rules,
+        )
+    except licensing.LicensingError as error:
+        raise RefusedError(*str(error).splitlines()) from None
+    if plan is not None and day is None and rules is None:
+        results.write_result(plan, RESULT_NAME, result.to_json().encode())
+    emit_text(result.to_json() if as_json else result.to_text())
+    raise typer.Exit(result.exit_code)
+
+
+def _day(text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise RefusedError(f"--as-of: 日付が正しくありません（{text}）。YYYY-MM-DD の形で書いてください") from None

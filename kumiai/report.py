@@ -1,0 +1,36 @@
+"""`kumiai report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .terminal import RefusedError, emit, tell
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands of this file."""
+    app.command("report")(report)
+
+
+def report(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="計画フォルダー")],
+    formats: Annotated[str, typer.Option("--format", help="html（カンマ区切り）")] = "html",
+) -> None:
+    """保存済みの結果から報告書を描く。計算はしない。"""
+    from layout import folder, results
+    from reports import html
+    from reports.record import gather
+
+    unknown = [name for name in formats.split(",") if name != "html"]
+    if unknown:
+        raise RefusedError(f"--format: 知らない形式です（{', '.join(unknown)}）。html を指定してください")
+    plan = folder.read(directory)
+    record = gather(plan)
+    for missing in record.missing:
+        tell(missing)
+    results.write_result(plan, "report/report.html", html.render(record).encode())
+    emit(record.verdict)
+    emit(f"報告書：{directory / 'report' / 'report.html'}")

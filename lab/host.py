@@ -1,0 +1,124 @@
+"""One host of the laboratory: its private folders, its libvirtd, and its guests as libvirt lists them."""
+
+import re
+import subprocess
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.namespaces import enter, environment
+from lab.plan import HostPlan
+from lab.processes import children, name_of
+from lab.state import Namespaces, Places
+from lab.unavailable import LabUnavailable
+
+# The namespaces are the border of a host; libvirt's own ways to fence guests would need what is not there
+# (cgroups, security modules, other users). With `file`, no virtlogd is needed.
+QEMU_CONF = """\
+user = "root"
+group = "root"
+security_driver = "none"
+namespaces = []
+cgroup_controllers = []
+dynamic_ownership = 0
+remember_owner = 0
+stdio_handler = "file"
+"""
+LIBVIRTD_CONF = """\
+host_uuid = "{uuid}"
+auth_unix_ro = "none"
+auth_unix_rw = "none"
+unix_sock_rw_perms = "0700"
+log_outputs = "3:file:/var/log/libvirt/libvirtd.log"
+"""
+# Debian's libvirt looks this user up before it reads that it is to use root; the package that makes it is not here.
+QEMU_USER = "libvirt-qemu:x:64055:64055:Libvirt QEMU:/var/lib/libvirt:/usr/sbin/nologin"
+QEMU_GROUP = "libvirt-qemu:x:64055:"
+START_DEADLINE_S = 90.0
+LIST_DEADLINE_S = 10.0
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A guest as its host's libvirtd lists it; `state` in libvirt's words, such as `running` or `shut off`."""
+
+    name: str
+    state: str
+
+
+def prepare(where: Places, host: HostPlan, all_hosts: Sequence[HostPlan]) -> tuple[Path, Path]:
+    """Makes the host's own folder and its own /run, with libvirt's settings in place."""
+    folder, run = where.host(host.id), where.host_run(host.id)
+    for part in ("etc", "cache/libvirt", "lib/libvirt/images", "log/libvirt", "srv", "run"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    run.mkdir(parents=True, exist_ok=True)
+    for pool in host.pools:
+        inside = Path(pool).relative_to("/var") if pool.startswith("/var/") else Path(pool).relative_to("/")
+        (folder / inside).mkdir(parents=True, exist_ok=True)
+    identity = uuid.uuid5(uuid.NAMESPACE_URL, f"{where.state_dir}#{host.id}")
+    (folder / "etc/qemu.conf").write_text(QEMU_CONF)
+    (folder / "etc/libvirtd.conf").write_text(LIBVIRTD_CONF.format(uuid=identity))
+    names = "".join(f"127.0.1.1 {each.id}\n" for each in all_hosts if each.id == host.id)
+    (folder / "hosts").write_text(f"127.0.0.1 localhost\n{names}")
+    for file, line in (("passwd", QEMU_USER), ("group", QEMU_GROUP)):
+        lines = Path("/etc", file).read_text().splitlines()
+        known = any(each.split(":")[0] == line.split(":")[0] for each in lines)
+        (folder / file).write_text("\n".join(lines if known else [*lines, line]) + "\n")
+    return folder, run
+
+
+def start_daemons(where: Places, hosts: Sequence[Namespaces]) -> None:
+    """Starts libvirtd on all these hosts at once and waits until each answers. Raises LabUnavailable otherwise."""
+    command = ["libvirtd", "--daemon", "--config", "/etc/libvirt/libvirtd.conf", "--pid-file", "/run/libvirtd.pid"]
+    for host in hosts:
+        done = subprocess.run(
+            enter(host, command), env=environment(where), stdin=subprocess.DEVNULL, capture_output=True, check=False
+        )
+        if done.returncode != 0:
+            raise LabUnavailable(f"libvirtd を起動できません（{host.name}）：{_last_log_line(where, host.name)}")
+    limit = time.monotonic() + START_DEADLINE_S
+    waiting = list(hosts)
+    while waiting:
+        time.sleep(0.1)
+        waiting = [host for host in waiting if guests(where, host.name) is None]
+        for host in waiting:
+            if not _daemon_runs(host) or time.monotonic() > limit:
+                reason = _last_log_line(where, host.name)
+                raise LabUnavailable(f"libvirtd が起動しません（{host.name}）：{reason}")
+
+
+def _daemon_runs(host: Namespaces) -> bool:
+    return any(name_of(pid) == "libvirtd" for pid in children(host.holder.pid))
+
+
+def _last_log_line(where: Places, host: str) -> str:
+    log = where.host(host) / "log/libvirt/libvirtd.log"
+    lines = log.read_text(errors="replace").split("\n") if log.exists() else []
+    return next((line for line in reversed(lines) if line.strip()), "理由は記録されていません")
+
+
+def guests(where: Places, host: str) -> tuple[Guest, ...] | None:
+    """The guests of a host by name, or None when its libvirtd does not answer within 10 seconds."""
+    if not where.socket(host).exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["virsh", "--quiet", "--connect", where.uri(host), "list", "--all"],
+            env=environment(where),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=LIST_DEADLINE_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return None
+    return parse_list(done.stdout) if done.returncode == 0 else None
+
+
+def parse_list(output: str) -> tuple[Guest, ...]:
+    """Reads the lines of `virsh --quiet list --all`: id or a dash, name, state (which may hold blanks)."""
+    rows = (re.fullmatch(r"\s*(?:\d+|-)\s+(\S+)\s+(\S.*?)\s*", line) for line in output.splitlines())
+    return tuple(sorted((Guest(row[1], row[2]) for row in rows if row), key=lambda guest: guest.name))

@@ -1,0 +1,157 @@
+"""The wires of the laboratory: per network one bridge in the switch, and one pair of interfaces to each of its hosts.
+
+Networks share nothing, so they are isolated from one another by construction.
+"""
+
+import ipaddress
+import re
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lab.namespaces import enter
+from lab.plan import LabPlan, NetworkPlan
+from lab.state import SWITCH, Namespaces, State
+from lab.unavailable import LabUnavailable
+
+# Runs inside the switch. The endpoint is a macvlan above the bridge, which carries frames at once (a new veth pair
+# loses those of its first second), in a network namespace of its own that ends with the command. Its hardware address
+# follows from its address: for a second after an ARP answer, a peer takes no other one and would answer into the void.
+# Two endpoints with one address cannot live at once, and the kernel takes a moment to forget the last: hence the wait.
+ENDPOINT_FAILED = 125
+ENDPOINT = """
+exec unshare --net -- /bin/sh -c '
+    bridge=$1 address=$2 mac=$3; shift 3
+    nsenter --target 1 --net -- \\
+        ip link add link "$bridge" name eth0 address "$mac" netns "$$" type macvlan mode bridge || exit 125
+    ip addr add "$address" dev eth0 && ip link set lo up || exit 125
+    tries=0
+    until ip link set eth0 up; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 100 ] || exit 125
+        sleep 0.1
+    done
+    "$@"
+    result=$?
+    ip link delete eth0
+    exit "$result"
+' endpoint "$@"
+"""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What an endpoint on a network sees of an address: `round_trip_ms` of a ping, and what TCP `port` answered."""
+
+    network: str
+    address: str
+    source: str
+    round_trip_ms: float | None
+    port: int
+    answer: str | None
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the address answered a ping."""
+        return self.round_trip_ms is not None
+
+
+def connect(state: State) -> None:
+    """Makes the bridges and joins the hosts of each network. Raises LabUnavailable when the kernel refuses."""
+    switch = member(state, SWITCH)
+    inside: list[str] = []
+    for number, network in enumerate(state.plan.networks):
+        inside.append(f"link add name {_bridge(number)} mtu {network.mtu} type bridge")
+        inside.append(f"link set {_bridge(number)} up")
+    _batch(switch, inside)
+    ports: list[str] = []
+    for position, host in enumerate(state.plan.hosts):
+        lines: list[str] = []
+        for number, network in enumerate(state.plan.networks):
+            if host.id not in network.hosts:
+                continue
+            port, up, mtu = f"h{position}n{number}", f"up{number}", network.mtu
+            lines += [
+                f"link add name {network.bridge} mtu {mtu} type bridge",
+                f"link add {up} mtu {mtu} type veth peer name {port} mtu {mtu} netns {switch.holder.pid}",
+                f"link set {up} master {network.bridge} up",
+                f"link set {network.bridge} up",
+            ]
+            ports.append(f"link set {port} master {_bridge(number)} up")
+        _batch(member(state, host.id), lines)
+    _batch(switch, ports)
+
+
+def member(state: State, name: str) -> Namespaces:
+    """The running namespaces of a host or the switch. Raises LabUnavailable when there are none of that name."""
+    found = state.of(name)
+    if found is None:
+        known = "、".join(host.id for host in state.plan.hosts)
+        raise LabUnavailable(f"ホスト {name} は検証環境にありません（あるのは {known}）")
+    return found
+
+
+def network_of(plan: LabPlan, network: str) -> tuple[int, NetworkPlan]:
+    """A network by id, with its number. Raises LabUnavailable when the laboratory has none of that id."""
+    for number, each in enumerate(plan.networks):
+        if each.id == network:
+            return number, each
+    known = "、".join(each.id for each in plan.networks) or "なし"
+    raise LabUnavailable(f"ネットワーク {network} は検証環境にありません（あるのは {known}）")
+
+
+def run_on(
+    state: State, network: str, command: Sequence[str], source: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command in a fresh endpoint that is attached to the network and has the address `source` in its subnet.
+
+    By default the source is the highest address of the subnet that the plan does not use.
+    """
+    number, plan = network_of(state.plan, network)
+    origin = ipaddress.IPv4Address(source or free_address(plan))
+    address = f"{origin}/{ipaddress.IPv4Network(plan.subnet).prefixlen}"
+    mac = ":".join(f"{byte:02x}" for byte in b"\x02\0" + origin.packed)
+    arguments = ["/bin/sh", "-c", ENDPOINT, "endpoint", _bridge(number), address, mac, *command]
+    done = subprocess.run(
+        enter(member(state, SWITCH), arguments),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode == ENDPOINT_FAILED:
+        raise LabUnavailable(f"ネットワーク {network} に接続点を作れません：{' '.join(done.stderr.split())}")
+    return done
+
+
+def free_address(plan: NetworkPlan) -> str:
+    """The highest host address of the subnet that neither a VM nor the gateway has."""
+    subnet = ipaddress.IPv4Network(plan.subnet)
+    for number in range(subnet.num_addresses - 2, 0, -1):
+        address = str(subnet[number])
+        if address not in plan.taken:
+            return address
+    raise LabUnavailable(f"ネットワーク {plan.id}（{plan.subnet}）に空きアドレスがありません")
+
+
+def round_trip_ms(output: str) -> float | None:
+    """The time of the first answer in what busybox ping printed, or None when nothing answered."""
+    found = re.search(r"\btime=([0-9.]+) ms", output)
+    return float(found[1]) if found else None
+
+
+def _bridge(number: int) -> str:
+    return f"net{number}"
+
+
+def _batch(namespaces: Namespaces, lines: Sequence[str]) -> None:
+    if not lines:
+        return
+    # Only the network namespace is entered: `netns PID` must mean the numbers seen from outside.
+    command = ["nsenter", "--target", str(namespaces.holder.pid), "--net", "--", "ip", "-batch", "-"]
+    text = "\n".join(lines) + "\n"
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        reason = " ".join(done.stderr.split())
+        raise LabUnavailable(f"ネットワークを作成できません（{namespaces.name}）：{reason}")

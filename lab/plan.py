@@ -1,0 +1,121 @@
+"""What a laboratory has to hold: host names by number, or the hosts, networks and images of a plan folder."""
+
+import ipaddress
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.unavailable import LabUnavailable
+
+MAXIMUM_HOSTS = 16
+MAXIMUM_BRIDGE_NAME = 15  # characters; the kernel's limit for names of network interfaces
+PRIVATE_PLACES = ("/var/lib/", "/srv/")  # what each laboratory host has for itself
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+
+
+@dataclass(frozen=True)
+class HostPlan:
+    """A host to start; `pools` are the folders of its storage pools as the host sees them."""
+
+    id: str
+    pools: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NetworkPlan:
+    """A network, a bridge on each of `hosts`; `taken`: addresses of `subnet` the plan uses; `mtu` in bytes."""
+
+    id: str
+    bridge: str
+    mtu: int
+    subnet: str
+    hosts: tuple[str, ...]
+    taken: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LabPlan:
+    """Everything one laboratory holds; `images` are the ids of the base images the plan names."""
+
+    hosts: tuple[HostPlan, ...]
+    networks: tuple[NetworkPlan, ...] = ()
+    images: tuple[str, ...] = ("guest",)
+
+
+def numbered(count: int) -> LabPlan:
+    """A laboratory of `count` hosts `lab01`, `lab02` … without networks. Raises LabUnavailable outside 1 to 16."""
+    if not 1 <= count <= MAXIMUM_HOSTS:
+        raise LabUnavailable(f"ホスト数は 1～{MAXIMUM_HOSTS} で指定してください（指定：{count}）")
+    return LabPlan(tuple(HostPlan(f"lab{number:02d}") for number in range(1, count + 1)))
+
+
+def read(folder: Path) -> LabPlan:
+    """The laboratory that `folder/layout.json` needs: all its hosts, and a network on the hosts of the network's site.
+
+    Raises LabUnavailable when the file is missing, no JSON, or lacks what is needed.
+    """
+    path = folder / "layout.json"
+    try:
+        layout = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise LabUnavailable(f"計画フォルダに layout.json がありません：{path}") from None
+    except (OSError, ValueError) as error:
+        raise LabUnavailable(f"layout.json を読めません：{path}：{error}") from None
+    try:
+        return _read(layout)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise LabUnavailable(f"layout.json の形式が不正です：{path}：{error!r}") from None
+    except ValueError as error:
+        raise LabUnavailable(f"layout.json の値が不正です：{path}：{error}") from None
+
+
+def _read(layout: Mapping[str, Any]) -> LabPlan:
+    version = str(layout["format_version"])
+    if version.partition(".")[0] != "1":
+        raise ValueError(f"format_version {version}（対応：1.x）")
+    hosts = tuple(_host(record) for record in layout["hosts"])
+    if not 1 <= len(hosts) <= MAXIMUM_HOSTS:
+        raise ValueError(f"hosts が {len(hosts)} 台（検証環境は 1～{MAXIMUM_HOSTS} 台）")
+    sites = {record["id"]: record.get("site") for record in layout["hosts"]}
+    taken: dict[str, list[str]] = {}
+    for vm in layout.get("vms", []):
+        if vm.get("network") and vm.get("address"):
+            taken.setdefault(vm["network"], []).append(_plain_address(vm["address"]))
+    networks = []
+    for record in layout.get("networks", []):
+        site = record.get("site")
+        members = tuple(host for host, where in sites.items() if site is None or where == site)
+        gateway = record.get("gateway")
+        used = [*taken.get(record["id"], []), *([_plain_address(gateway)] if gateway else [])]
+        networks.append(_network(record, members, tuple(used)))
+    images = tuple(_name(record["id"], "images[].id") for record in layout.get("images", [])) or ("guest",)
+    return LabPlan(hosts, tuple(networks), images)
+
+
+def _host(record: Mapping[str, Any]) -> HostPlan:
+    pools = tuple(str(pool["path"]) for pool in record.get("pools", []) if pool.get("path"))
+    for pool in pools:
+        if not pool.startswith(PRIVATE_PLACES) or ".." in Path(pool).parts:
+            raise ValueError(f"プールの場所 {pool}（検証環境で使える場所：{'、'.join(PRIVATE_PLACES)} の下）")
+    return HostPlan(_name(record["id"], "hosts[].id"), pools)
+
+
+def _network(record: Mapping[str, Any], hosts: tuple[str, ...], taken: tuple[str, ...]) -> NetworkPlan:
+    bridge = _name(record["bridge"], "networks[].bridge")
+    if len(bridge) > MAXIMUM_BRIDGE_NAME:
+        raise ValueError(f"ブリッジ名 {bridge}（{len(bridge)} 文字。{MAXIMUM_BRIDGE_NAME} 文字以内）")
+    subnet = str(ipaddress.IPv4Network(record["subnet"]))
+    return NetworkPlan(str(record["id"]), bridge, int(record.get("mtu") or 1500), subnet, hosts, taken)
+
+
+def _name(value: object, where: str) -> str:
+    if not isinstance(value, str) or not NAME.fullmatch(value):
+        raise ValueError(f"{where} の名前 {value!r}（半角英数字と . _ - で 63 文字以内）")
+    return value
+
+
+def _plain_address(text: str) -> str:
+    return str(ipaddress.IPv4Interface(text).ip)

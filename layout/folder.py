@@ -1,0 +1,174 @@
+"""The plan folder: written as a whole or not at all, and read with doubt."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from estate.resolved import ResolvedEstate
+
+from . import consistency, documents, exchange, parquet
+from .errors import FolderError
+from .records import Layout, RunRecord
+from .tables import ONLINE, PROFILE, RUNS
+
+ESTATE_FILE = "estate.json"
+LAYOUT_FILE = "layout.json"
+RUN_FILE = "run.json"
+TABLES = {"runs.parquet": RUNS, "online.parquet": ONLINE, "profile.parquet": PROFILE}
+
+
+@dataclass(frozen=True)
+class FolderContents:
+    """What a plan folder holds. `run.layout_digest` is set when it is written."""
+
+    estate: ResolvedEstate
+    layout: Layout
+    runs: pa.Table
+    online: pa.Table
+    profile: pa.Table
+    run: RunRecord
+
+
+@dataclass(frozen=True)
+class PlanFolder(FolderContents):
+    """A plan folder as read, or as it would be written."""
+
+    path: Path
+    layout_digest: str
+    """sha256 of layout.json's bytes."""
+
+
+def layout_bytes(layout: Layout) -> bytes:
+    """The bytes of `layout.json`."""
+    return documents.to_bytes(layout)
+
+
+def layout_digest(layout: Layout) -> str:
+    """sha256 of the bytes of `layout.json`, in hexadecimal."""
+    return hashlib.sha256(layout_bytes(layout)).hexdigest()
+
+
+def assemble(path: Path, contents: FolderContents) -> PlanFolder:
+    """The folder that `write(path, contents)` would leave, without writing it: for the checkers before writing."""
+    own_digest = layout_digest(contents.layout)
+    return PlanFolder(
+        estate=contents.estate,
+        layout=contents.layout,
+        runs=parquet.conform(contents.runs, RUNS, "runs.parquet"),
+        online=parquet.conform(contents.online, ONLINE, "online.parquet"),
+        profile=parquet.conform(contents.profile, PROFILE, "profile.parquet"),
+        run=contents.run.model_copy(update={"layout_digest": own_digest}),
+        path=path,
+        layout_digest=own_digest,
+    )
+
+
+def with_run(contents: FolderContents, run: RunRecord) -> FolderContents:
+    """The same contents with another `run.json`, e.g. after the checkers' verdicts."""
+    return replace(contents, run=run)
+
+
+def refuse_destination(destination: Path) -> None:
+    """Raises FolderError when a plan cannot be written to `destination`: it exists and is no plan folder.
+
+    Commands call it before they start long work. An absent or empty folder is fine.
+    """
+    try:
+        if destination.is_symlink() and not destination.exists():
+            raise FolderError(f"{destination}: 行き先のないシンボリックリンクです")
+        if not destination.exists():
+            return
+        if not destination.is_dir():
+            raise FolderError(f"{destination}: 同じ名前のファイルがあります。フォルダの名前を指定してください")
+        if not (destination / RUN_FILE).is_file() and any(destination.iterdir()):
+            raise FolderError(
+                f"{destination}: 計画フォルダではない（{RUN_FILE} なし）ので置き換えません。別の名前を指定してください"
+            )
+    except OSError as error:
+        raise FolderError(f"{destination}: 調べられません（{error.strerror}）") from None
+
+
+def write(destination: Path, contents: FolderContents) -> PlanFolder:
+    """Write the folder as a whole: beside the destination first, synced, then exchanged.
+
+    Same contents give the same bytes. An existing plan folder is replaced with everything in it. Returns the folder
+    as written. Raises FolderError for a destination that is no plan folder, contents that do not agree with
+    themselves, and what the file system refuses (`destination` is then as it was).
+    """
+    destination = Path(destination).resolve()
+    refuse_destination(destination)
+    folder = assemble(destination, contents)
+    consistency.require_estate(folder.estate, ESTATE_FILE)
+    consistency.require(folder.layout, LAYOUT_FILE)
+    files = {
+        ESTATE_FILE: documents.to_bytes(folder.estate),
+        LAYOUT_FILE: layout_bytes(folder.layout),
+        "runs.parquet": parquet.to_bytes(folder.runs, RUNS, "runs.parquet"),
+        "online.parquet": parquet.to_bytes(folder.online, ONLINE, "online.parquet"),
+        "profile.parquet": parquet.to_bytes(folder.profile, PROFILE, "profile.parquet"),
+        RUN_FILE: documents.to_bytes(folder.run),
+    }
+
+    def fill(path: Path) -> None:
+        for name, data in files.items():
+            exchange.write_file(path / name, data)
+
+    try:
+        exchange.replace_folder(destination, fill)
+    except OSError as error:
+        raise FolderError(f"{destination}: 書き込めません（{error.strerror or error}）") from None
+    return folder
+
+
+def read(path: Path) -> PlanFolder:
+    """The plan folder at `path`. Raises FolderError: one Japanese line with file, line and column where known."""
+    path = Path(path)
+    if not path.exists():
+        raise FolderError(f"{path}: 計画フォルダがありません")
+    if not path.is_dir():
+        raise FolderError(f"{path}: 計画フォルダではありません（ファイルです）")
+    run = documents.from_bytes(_bytes(path, RUN_FILE), RunRecord, RUN_FILE)
+    estate = documents.from_bytes(_bytes(path, ESTATE_FILE), ResolvedEstate, ESTATE_FILE)
+    consistency.require_estate(estate, ESTATE_FILE)
+    data = _bytes(path, LAYOUT_FILE)
+    layout = _layout(data, LAYOUT_FILE)
+    tables = {name: parquet.from_bytes(_bytes(path, name), schema, name) for name, schema in TABLES.items()}
+    return PlanFolder(
+        estate=estate,
+        layout=layout,
+        runs=tables["runs.parquet"],
+        online=tables["online.parquet"],
+        profile=tables["profile.parquet"],
+        run=run,
+        path=path,
+        layout_digest=hashlib.sha256(data).hexdigest(),
+    )
+
+
+def read_layout(path: Path) -> Layout:
+    """The layout of a plan folder, or of a bare `layout.json`. Raises FolderError."""
+    path = Path(path)
+    if path.is_dir():
+        return _layout(_bytes(path, LAYOUT_FILE), LAYOUT_FILE)
+    return _layout(_bytes(path.parent, path.name), path.name)
+
+
+def _layout(data: bytes, name: str) -> Layout:
+    layout = documents.from_bytes(data, Layout, name)
+    consistency.require(layout, name)
+    return layout
+
+
+def _bytes(folder: Path, name: str) -> bytes:
+    try:
+        return (folder / name).read_bytes()
+    except FileNotFoundError:
+        raise FolderError(f"{name}: ファイルがありません（{folder}）") from None
+    except OSError as error:
+        raise FolderError(f"{name}: 読めません（{error.strerror or error}）") from None
+    except ValueError:
+        raise FolderError("ファイル名に使えない文字があります") from None
