@@ -65,13 +65,13 @@ def level(  # noqa: PLR0913 - the contract with `planning`, keyword-only beyond 
     grid = build(runs)
     if len(runs) == 0:
         return _schedule(grid, np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64))
-    free = FreeCores(runs, online, grid.slots)
     if before is None:
         before = earliest(runs, online)
     home = np.round(before.start_s / SLOT_S).astype(np.int64)
     late = np.array([misfit.run for misfit in before.misfits if misfit.run is not None], dtype=np.int64)
+    # A misfit may start and end after the last window.
     slots = max(grid.slots, int((home + grid.length).max()) + 1)
-    filler = Filler(grid, free, online_site_load(runs, online, slots))
+    filler = Filler(grid, FreeCores(runs, online, slots), online_site_load(runs, online, slots))
     movable = _movable(grid, home, late)
     for run in np.flatnonzero(~movable).tolist():
         filler.put(np.array([run]), home[run : run + 1], filler.demand_of(run))

@@ -17,10 +17,10 @@ from capacity.levelling_fill import Filler
 from capacity.records import Bools, Floats, Ints
 
 _ROUNDS = 40
-_PATIENCE = 6
+_PATIENCE = 5
 _FREE = 48
 _MOST_STARTS = 120
-_EFFORT = 0.5  # CP-SAT's deterministic time: about as many seconds on one core
+_EFFORT = 0.3  # CP-SAT's deterministic time: about as many seconds on one core
 _UNIT = 1000.0  # loads in thousandths of a core
 _HAIR = 1e-9
 
