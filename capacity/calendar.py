@@ -16,7 +16,7 @@ import holidays
 import numpy as np
 
 from capacity.records import Floats, Ints
-from estate.records import DayType, Window
+from estate.base_records import DayType, Window
 
 JST = timezone(timedelta(hours=9))
 DAY_S = 86_400.0

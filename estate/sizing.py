@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 
-from .records import Confidence, PopulationClass, Role, RoleOverride, System, SystemOverride
+from .base_records import Confidence
+from .catalogue_records import PopulationClass, Role, System
+from .records import RoleOverride, SystemOverride
 from .resolved import Disk, ResolvedVm, VcpuChange
 
 JST = timezone(timedelta(hours=9), "JST")

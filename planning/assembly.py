@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 from capacity.records import Placement
-from estate.records import Endpoint, ProductUse
+from estate.catalogue_records import ProductUse
+from estate.records import Endpoint
 from estate.resolved import ResolvedEstate, ResolvedHost, ResolvedVm
 from layout.records import (
     Bound,
