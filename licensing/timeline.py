@@ -135,12 +135,21 @@ def change_points(line: Line, reach: Reach) -> set[datetime]:
     for version in line.rule.versions:
         points.update(midnight(day) for day in (version.valid_from, version.valid_to) if day is not None)
         windows |= {timedelta(days=counting.scope.window_days or 0) for counting in version.counts}
+    chosen = {repr(seat.options): seat.options for seat in line.vms}.values()
+    ways = [
+        counting
+        for version in line.rule.versions
+        for counting in version.counts
+        if any(counting.when.items() <= options.items() for options in chosen)
+    ]
+    by_vcpu = any(counting.base == "vcpu" or counting.cap == "vcpu-sum" for counting in ways)
     for seat in line.vms:
         vm = seat.owner
         own = {instant for instant in (vm.from_, vm.until) if instant is not None}
         own.update(move.at for move in reach.moves.get(vm.id, ()))
         points.update(instant + window for instant in own for window in windows)
-        points.update(instant for change in vm.vcpu_changes for instant in (change.from_, change.until))
+        if by_vcpu:
+            points.update(instant for change in vm.vcpu_changes for instant in (change.from_, change.until))
     return points
 
 
