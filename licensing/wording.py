@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 
+from layout.wareki import wareki
+
 from .engine import Share, Tally
 from .records import Evidence, Rule
 from .timeline import JST
@@ -40,10 +42,8 @@ def day(at: datetime, since: datetime | None = None) -> str:
     at = at.astimezone(JST)
     if since is not None and since.astimezone(JST).year == at.year:
         text = f"{at.month}月{at.day}日"
-    elif at.year >= 2020:
-        text = f"令和{at.year - 2018}年{at.month}月{at.day}日"
     else:
-        text = f"{at.year}年{at.month}月{at.day}日"
+        text = wareki(at)
     return text if (at.hour, at.minute) == (0, 0) else f"{text}{at.hour}時{at.minute:02}分"
 
 
