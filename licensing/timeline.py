@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta
 from typing import Generic, TypeVar
 
+from estate.clock import JST
 from layout.records import HostRecord, Layout, VmRecord
 
 from .engine import Tally, Use, tally
@@ -14,8 +15,6 @@ from .errors import LicensingError
 from .reach import Reach
 from .records import Counting, OptionValue, Rule, Version
 from .rulebook import RuleBook, complete_options, counting_for, version_at
-
-JST = timezone(timedelta(hours=9))
 
 Owner = TypeVar("Owner", VmRecord, HostRecord)
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 
+from estate.clock import JST
 from layout.wareki import wareki
 
 from .engine import Share, Tally
 from .records import Evidence, Rule
-from .timeline import JST
 from .violations import Violation
 
 CONTRACT_PREVAILS = (
