@@ -40,10 +40,8 @@ def plain(value: Fraction | int | float) -> str:
 def day(at: datetime, since: datetime | None = None) -> str:
     """Answers a day in the Japanese calendar; the year is left out where it is that of `since`."""
     at = at.astimezone(JST)
-    if since is not None and since.astimezone(JST).year == at.year:
-        text = f"{at.month}月{at.day}日"
-    else:
-        text = wareki(at)
+    same_year = since is not None and since.astimezone(JST).year == at.year
+    text = f"{at.month}月{at.day}日" if same_year else wareki(at)
     return text if (at.hour, at.minute) == (0, 0) else f"{text}{at.hour}時{at.minute:02}分"
 
 
