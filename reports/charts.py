@@ -7,8 +7,9 @@ depends on the fonts of the machine that draws: positions are fixed, no text is 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 import vl_convert
@@ -57,29 +58,31 @@ def stacked_week(
     colour = alt.Color("s:N", scale=alt.Scale(domain=numbers, range=list(paint)), legend=None)
     layers: list[Any] = []
     if week.planned_slots < WEEK_SLOTS:
-        outside = alt.Data(values=[{"x": week.planned_slots, "x2": WEEK_SLOTS}])
+        outside = _rows([{"x": week.planned_slots, "x2": WEEK_SLOTS}])
         layers.append(alt.Chart(outside).mark_rect(color="#eef0f3", aria=False).encode(x="x:Q", x2="x2:Q"))
     layers.append(
-        alt.Chart(alt.Data(values=_steps(week, before=before)))
+        alt.Chart(_rows(_steps(week, before=before)))
         .mark_area(interpolate="step-after", aria=False)
         .encode(x=x, y=y, y2="y1:Q", color=colour)
     )
     if limit is not None:
-        line = alt.Data(values=[{"y": limit}])
+        line = _rows([{"y": limit}])
         layers.append(
             alt.Chart(line)
             .mark_rule(color=LIMIT_COLOUR, strokeDash=[6, 3], strokeWidth=1.5, aria=False)
             .encode(y="y:Q")
         )
         layers.append(
-            _text(line, f"能力 {limit:,.0f} コア（使用中のホスト）", color=LIMIT_COLOUR, align="right", dy=-6).encode(
+            _text(line, f"能力 {limit:,.0f} コア（使用中のホスト）", color=LIMIT_COLOUR, align="right", dy=-10).encode(
                 x=alt.value(WIDTH - 4), y="y:Q"
             )
         )
-    layers.append(_text(alt.Data(values=[{}]), "コア", align="right").encode(x=alt.value(-8), y=alt.value(-12)))
-    days = [{"x": day * SLOTS_PER_DAY + SLOTS_PER_DAY / 2, "t": _day(week, day)} for day in range(7)]
+    layers.append(_text(_rows([{}]), "コア", align="right").encode(x=alt.value(-8), y=alt.value(-12)))
+    days: list[dict[str, float | str]] = [
+        {"x": day * SLOTS_PER_DAY + SLOTS_PER_DAY / 2, "t": _day(week, day)} for day in range(7)
+    ]
     layers.append(
-        alt.Chart(alt.Data(values=days))
+        alt.Chart(_rows(days))
         .mark_text(fontSize=12, color=INK, aria=False)
         .encode(x="x:Q", y=alt.value(height + 14), text="t:N")
     )
@@ -100,8 +103,15 @@ def stacked_week(
     return _inline(svg, height, title, description, key)
 
 
-def _text(data: alt.Data, text: str, *, color: str = INK, align: Any = "left", dy: int = 0) -> alt.Chart:
-    return alt.Chart(data).mark_text(text=text, color=color, align=align, dy=dy, fontSize=12, aria=False)
+def _text(
+    data: alt.Data, text: str, *, color: str = INK, align: Literal["left", "right"] = "left", dy: int = 0
+) -> alt.Chart:
+    chart: alt.Chart = alt.Chart(data).mark_text(text=text, color=color, align=align, dy=dy, fontSize=12, aria=False)
+    return chart
+
+
+def _rows(values: Sequence[Mapping[str, float | str]]) -> alt.Data:
+    return alt.Data(values=list(values))  # type: ignore[no-untyped-call]  # altair ships no types for its data class
 
 
 def _day_axis() -> alt.Axis:

@@ -8,9 +8,9 @@ from layout.wareki import JST, wareki, wareki_time
 
 
 def number(value: float, digits: int = 0) -> str:
-    """With thousands separators; no minus before a zero."""
+    """With thousands separators and a real minus sign, which a zero never has."""
     text = f"{value:,.{digits}f}"
-    return text.removeprefix("-") if not text.strip("-0.,") else text
+    return text.removeprefix("-") if not text.strip("-0.,") else text.replace("-", "−")
 
 
 def count(value: float) -> str:
@@ -31,7 +31,7 @@ def minutes(seconds: float) -> str:
 def signed_minutes(seconds: float) -> str:
     """Minutes with one digit and their sign."""
     text = minutes(seconds)
-    return text if text.startswith("-") or not text.strip("0.") else f"+{text}"
+    return text if text.startswith("−") or not text.strip("0.") else f"+{text}"
 
 
 def period(start: datetime, until: datetime) -> str:

@@ -65,7 +65,7 @@ def checks_section(record: ReportRecord) -> Markup:
     failed = [check for check in record.checks if not check.passed]
     violations = [
         join((
-            tag("h4", f"{check.checker}：{number(check.count)} 件"),
+            tag("h3", f"{check.checker}：{number(check.count)} 件"),
             tag("ul", *(tag("li", line) for line in check.violations), class_="findings"),
         ))
         for check in failed

@@ -44,14 +44,7 @@ def _products(licences: SavedLicences) -> Markup:
             (
                 join((product.name, tag("span", product.rule, class_="id"))),
                 tag("strong", count(product.quantity)),
-                join(
-                    (
-                        product.unit,
-                        None
-                        if product.packs is None
-                        else tag("span", f"{product.pack} × {count(product.packs)}", class_="id"),
-                    )
-                ),
+                tag("span", product.unit, _packs(product), class_="keep"),
                 period(product.at, product.until),
                 "未確認" if product.evidence == "unverified" else product.evidence,
                 _reasons(product),
@@ -60,6 +53,12 @@ def _products(licences: SavedLicences) -> Markup:
         ),
         numbers=(1,),
     )
+
+
+def _packs(product: LicenceProduct) -> Markup | None:
+    if product.packs is None:
+        return None
+    return tag("span", f"{product.pack or '組'} × {count(product.packs)}", class_="id")
 
 
 def _reasons(product: LicenceProduct) -> Markup:
@@ -98,7 +97,7 @@ def _violations(licences: SavedLicences, names: dict[str, str]) -> Markup:
                 count(line.held),
                 count(line.needed),
                 tag("strong", count(line.needed - line.held), class_="bad-text"),
-                line.unit,
+                tag("span", line.unit, class_="keep"),
             )
             for line in licences.violations
         ),

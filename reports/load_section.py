@@ -61,11 +61,14 @@ def _site(site: SiteReport, place: int) -> Markup:
     ]
     if 0 < most[False] < _ENLARGE_BELOW * top:
         figures.append(_figure(site, week, place, before=False, top=1.12 * most[False], limit=None))
+    same = None
+    if all(series.before == series.after for series in week.series):
+        same = tag("p", "この週は、最も早く始めても負荷が変わらないので、前と後は同じです。", class_="soft")
     outside = None
     if week.planned_slots < 7 * 144:
         outside = tag(
             "p",
-            "灰色の地の部分は計画期間の後です。期間内に始まる処理の残りだけがあり、その日のオンライン負荷は入っていません。",
+            "灰色の地の部分は計画期間の後です。計画期間に属する処理の残りだけがあり、オンライン負荷と新しい処理は入っていません。",
             class_="soft",
         )
     return join(
@@ -77,6 +80,7 @@ def _site(site: SiteReport, place: int) -> Markup:
                 class_="soft",
             ),
             _legend(week),
+            same,
             *figures,
             outside,
             _numbers(week),
@@ -89,7 +93,7 @@ def _figure(site: SiteReport, week: WeekLoad, place: int, *, before: bool, top: 
     most = max(total)
     when = _slot_name(week, total.index(most))
     what = "平準化の前" if before else "平準化の後"
-    scale = "上と同じ週の後を拡大、縦の目盛が違います" if limit is None else "前と後は同じ目盛"
+    scale = "縦の目盛を拡大、上の二つとは違います" if limit is None else "前と後は同じ目盛"
     limit_text = "" if limit is None else f"能力の線は {number(limit)} コアです。"
     key = f"chart-{place}-{'before' if before else 'after' if limit is not None else 'zoom'}"
     description = f"団体ごとに積み上げた CPU 負荷。最大は{when}の {number(most, 1)} コア。{limit_text}"
@@ -145,11 +149,19 @@ def _numbers(week: WeekLoad) -> Markup:
     return tag(
         "details",
         tag("summary", "この週を表で見る"),
-        table("日ごとの負荷", ("日", "最大・前（コア）", "最大・後（コア）", "合計・前（コア時）", "合計・後（コア時）"), days,
-              numbers=range(1, 5)),
-        table("団体ごとの負荷", ("団体", "合計・後（コア時）", "割合", "最大・前（コア）", "最大・後（コア）"), tenants,
-              numbers=range(1, 5)),
-    )  # fmt: skip
+        table(
+            "日ごとの負荷",
+            ("日", "最大・前（コア）", "最大・後（コア）", "合計・前（コア時）", "合計・後（コア時）"),
+            days,
+            numbers=range(1, 5),
+        ),
+        table(
+            "団体ごとの負荷",
+            ("団体", "合計・後（コア時）", "割合", "最大・前（コア）", "最大・後（コア）"),
+            tenants,
+            numbers=range(1, 5),
+        ),
+    )
 
 
 def _slot_name(week: WeekLoad, slot: int) -> str:

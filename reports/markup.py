@@ -32,7 +32,7 @@ def escaped(part: Part) -> Markup:
     return part if isinstance(part, Markup) else Markup(html.escape(visible(part)))
 
 
-def tag(name: str, *parts: Part, **attributes: str | int | None) -> Markup:
+def tag(name: str, /, *parts: Part, **attributes: str | int | None) -> Markup:
     """An element. Attribute names: `_` at the end is dropped, inner `_` is `-`; None leaves the attribute out."""
     written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escaped(str(value))}"'

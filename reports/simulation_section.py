@@ -28,7 +28,7 @@ def simulation_section(record: ReportRecord) -> Markup:
                 "± は平均の 95 % 信頼区間の半幅、95 % 点は全反復・全件の 95 パーセンタイルです。",
             ),
             table(
-                f"遅れの大きい処理（{number(len(simulation.jobs))} のうち {len(shown)}、時間は分）",
+                f"終了が最も遅れうる処理（{number(len(simulation.jobs))} 種のうち {len(shown)} 種、時間は分）",
                 (
                     "団体・業務・処理",
                     "件数",

@@ -7,7 +7,8 @@ body{margin:0;background:#fff;color:var(--ink);font:15px/1.7 "Hiragino Sans","Yu
 "Noto Sans CJK JP","Noto Sans JP",IPAexGothic,sans-serif;overflow-wrap:anywhere}
 main,header,footer{max-width:1080px;margin:0 auto;padding:0 28px}
 header{padding-top:26px}
-.verdict{font-size:18px;font-weight:700;line-height:1.6;margin:0 0 20px;padding:14px 18px;border-left:8px solid var(--good);background:#eef6f0}
+.verdict{font-size:18px;font-weight:700;line-height:1.6;
+margin:0 0 20px;padding:14px 18px;border-left:8px solid var(--good);background:#eef6f0}
 .verdict.bad{border-color:var(--bad);background:#fbefee}
 h1{font-size:25px;line-height:1.4;margin:0 0 4px}
 h2{font-size:20px;margin:46px 0 12px;padding-bottom:5px;border-bottom:2px solid var(--accent);color:var(--accent)}
@@ -17,7 +18,7 @@ p{margin:0 0 10px}
 .soft,small{color:var(--soft);font-size:13px}
 nav ul{list-style:none;display:flex;flex-wrap:wrap;gap:2px 18px;margin:12px 0 0;padding:0;font-size:14px}
 a{color:var(--accent)}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(210px,1fr));gap:12px;margin:20px 0 0;padding:0}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(280px,1fr));gap:12px;margin:20px 0 0;padding:0}
 .tiles>div{border:1px solid var(--line);border-radius:5px;padding:11px 14px}
 .tiles dt{font-size:13px;color:var(--soft)}
 .tiles dd{margin:0}
@@ -27,12 +28,14 @@ a{color:var(--accent)}
 .alarm{border-left:4px solid var(--bad);background:#fbefee;padding:9px 14px;margin:10px 0}
 .scroll{overflow-x:auto;margin:8px 0 16px}
 table{border-collapse:collapse;width:100%;font-size:13.5px;line-height:1.55}
+table.narrow{width:auto;min-width:420px}
 caption{text-align:left;font-weight:700;padding:4px 0 6px;font-size:14px}
 th,td{padding:5px 9px;border-bottom:1px solid var(--line);text-align:left;vertical-align:top;font-weight:400}
-thead th{border-bottom:2px solid var(--soft);font-weight:700;background:var(--pale);vertical-align:bottom}
+thead th{border-bottom:2px solid var(--soft);font-weight:700;background:var(--pale);vertical-align:bottom;
+overflow-wrap:break-word;word-break:keep-all}
 .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 td.n small{white-space:nowrap}
-.keep{white-space:nowrap}
+.keep,.keep .id{white-space:nowrap}
 .bar{display:block;height:5px;min-width:64px;background:#e6eaee;border-radius:2px;margin-top:3px}
 .bar i{display:block;height:5px;background:#5b86a3;border-radius:2px}
 figure{margin:14px 0 18px;break-inside:avoid}
