@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from layout import FolderError, folder
 from layout.folder import PlanFolder
 
 PROJECT = Path(__file__).resolve().parents[1]
+PAUSES_S = (0.1, 0.3, 1.0)
 
 
 def main() -> None:
@@ -58,10 +60,25 @@ def _config() -> dict[str, Any]:
 def _deployed() -> Deployed:
     """The stack's own last outputs and resources, asked of the engine: works with every backend, previews too."""
     name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
-    outputs = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": name}).value["outputs"]
-    resources = pulumi.runtime.invoke("pulumi:pulumi:readStackResourceOutputs", {"stackName": name}).value["outputs"]
+    outputs = _ask("pulumi:pulumi:readStackOutputs", {"name": name})
+    resources = _ask("pulumi:pulumi:readStackResourceOutputs", {"stackName": name})
     names = frozenset(urn.rpartition("::")[2] for urn in resources if "libvirt:index/" in urn)
-    return Deployed(outputs or {}, names)
+    return Deployed(outputs, names)
+
+
+def _ask(function: str, arguments: dict[str, str]) -> dict[str, Any]:
+    """Asks the engine about the stack that it is updating.
+
+    While it writes the first checkpoint of a new stack there is a moment without a file to read, and the question
+    fails. It is asked again; an answer is never invented, so the last failure stands.
+    """
+    for pause_s in PAUSES_S:
+        try:
+            return pulumi.runtime.invoke(function, arguments).value["outputs"] or {}
+        except Exception as error:  # noqa: BLE001 - the SDK raises plain Exception for a failed call
+            pulumi.log.debug(f"{function}: {error}")
+            time.sleep(pause_s)
+    return pulumi.runtime.invoke(function, arguments).value["outputs"] or {}
 
 
 def _work_folder() -> Path:
