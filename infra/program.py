@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from layout import FolderError, folder
 from layout.folder import PlanFolder
 
 PROJECT = Path(__file__).resolve().parents[1]
-PAUSES_S = (0.1, 0.3, 1.0)
 
 
 def main() -> None:
@@ -59,26 +57,21 @@ def _config() -> dict[str, Any]:
 
 def _deployed() -> Deployed:
     """The stack's own last outputs and resources, asked of the engine: works with every backend, previews too."""
-    name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
-    outputs = _ask("pulumi:pulumi:readStackOutputs", {"name": name})
-    resources = _ask("pulumi:pulumi:readStackResourceOutputs", {"stackName": name})
+    name = _once_registered(f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}")
+    outputs = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": name}).value["outputs"]
+    resources = pulumi.runtime.invoke("pulumi:pulumi:readStackResourceOutputs", {"stackName": name}).value["outputs"]
     names = frozenset(urn.rpartition("::")[2] for urn in resources if "libvirt:index/" in urn)
-    return Deployed(outputs, names)
+    return Deployed(outputs or {}, names)
 
 
-def _ask(function: str, arguments: dict[str, str]) -> dict[str, Any]:
-    """Asks the engine about the stack that it is updating.
+def _once_registered(text: str) -> pulumi.Input[str]:
+    """The text, once the stack itself is registered.
 
-    While it writes the first checkpoint of a new stack there is a moment without a file to read, and the question
-    fails. It is asked again; an answer is never invented, so the last failure stands.
+    Registering it writes the checkpoint, and the engine answers after that. A question asked meanwhile reads the
+    checkpoint's files while they are written, and fails now and then; a failed call cannot be asked again.
     """
-    for pause_s in PAUSES_S:
-        try:
-            return pulumi.runtime.invoke(function, arguments).value["outputs"] or {}
-        except Exception as error:  # noqa: BLE001 - the SDK raises plain Exception for a failed call
-            pulumi.log.debug(f"{function}: {error}")
-            time.sleep(pause_s)
-    return pulumi.runtime.invoke(function, arguments).value["outputs"] or {}
+    root = pulumi.runtime.get_root_resource()
+    return text if root is None else root.urn.apply(lambda _: text)
 
 
 def _work_folder() -> Path:

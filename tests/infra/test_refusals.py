@@ -164,26 +164,3 @@ def test_the_program_ends_with_one_line_and_no_resource(plan, damage):
     said = {"missing": "runs.parquet", "major": "2.0", "generation": "世代"}
     assert said[damage] in str(caught.value)
 
-
-def test_the_engines_answer_is_asked_for_again_but_never_invented(plan, monkeypatch):
-    monkeypatch.setattr(program, "PAUSES_S", (0.0, 0.0))
-
-    class Failing(Mocks):
-        def call(self, args):
-            super().call(args)
-            if len(self.calls) <= self.failures:
-                raise RuntimeError("unknown stack")
-            return self.answers[args.token]
-
-    def whole() -> None:
-        set_all_config({"kumiai:plan": str(plan.path)})
-        program.main()
-
-    answers = Failing(outputs={"generation": 4.0})
-    answers.failures = 2
-    with pytest.raises(pulumi.RunError, match="世代"):
-        run(whole, "t00", answers)
-    answers = Failing(outputs={"generation": 4.0})
-    answers.failures = 99
-    with pytest.raises(Exception, match="unknown stack"):
-        run(whole, "t00", answers)
