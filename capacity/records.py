@@ -6,7 +6,7 @@ Time is float64 seconds since the horizon's start (`RunTable.epoch`, +09:00); a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
@@ -18,6 +18,14 @@ SLOT_S = 600.0
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
+
+
+def _no_ints() -> Ints:
+    return np.zeros(0, dtype=np.int64)
+
+
+def _no_floats() -> Floats:
+    return np.zeros(0, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,17 @@ class RunTable:
     """Per VM: runs at once."""
     vm_vcpu: Ints
     """Per VM: normal vCPU (a run's `max_cores` never exceeds what its VM has at that date)."""
+    vm_site: Ints = field(default_factory=_no_ints)
+    """Per VM: index into `site_names`."""
+    vm_tenant: Ints = field(default_factory=_no_ints)
+    """Per VM: index into `tenant_names`."""
+    change_vm: Ints = field(default_factory=_no_ints)
+    """VMs whose vCPU changes for a while; the four `change_` arrays belong together."""
+    change_from_s: Floats = field(default_factory=_no_floats)
+    change_until_s: Floats = field(default_factory=_no_floats)
+    change_vcpu: Ints = field(default_factory=_no_ints)
+    job_labels: tuple[str, ...] = ()
+    """Per job: `団体 業務システム ジョブ` by their Japanese names, for messages; may be absent."""
 
     @property
     def duration_s(self) -> Floats:

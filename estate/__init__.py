@@ -1,1 +1,21 @@
 """WHAT EXISTS: the estate file as frozen, validated records. The only room that reads YAML."""
+
+from .document import read_document
+from .loader import CheckOutcome, check, load
+from .problems import EstateErrors, Problem
+from .records import Catalogue, EstateFile
+from .resolve import resolve
+from .resolved import ResolvedEstate
+
+__all__ = [
+    "Catalogue",
+    "CheckOutcome",
+    "EstateErrors",
+    "EstateFile",
+    "Problem",
+    "ResolvedEstate",
+    "check",
+    "load",
+    "read_document",
+    "resolve",
+]

@@ -249,6 +249,8 @@ class System(Record):
     """1 is restored first (住民記録), 9 last."""
     roles: dict[Id, Role]
     jobs: dict[Id, Job] = {}
+    shared_only: bool = False
+    """Runs only where the estate file shares it (`shared`); no tenant has its own."""
     note: Text | None = None
 
 
@@ -361,6 +363,7 @@ class JobOverride(Record):
     cpu_s_per_unit: NonNegative | None = None
     max_cores: Positive | None = None
     when: DateRule | None = None
+    latest: DateRule | None = None
     nights: Annotated[int, Field(ge=1, le=60)] | None = None
     window: Id | None = None
 

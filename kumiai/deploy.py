@@ -9,9 +9,6 @@ from typing import Annotated
 
 import typer
 
-from infra import deploy as building
-from infra.refusal import RefusalError
-
 from .terminal import FAILURE, MALFORMED, UNFIT, RefusedError, emit, emit_json, tell
 
 
@@ -40,6 +37,9 @@ def deploy(
         if uris is not None:
             raise RefusedError("--lab と --uris は同時に使えません")
         domain_type, uris = "qemu", _lab_uris()
+    from infra import deploy as building
+    from infra.refusal import RefusalError
+
     try:
         result = building.deploy(
             plan, state=state, domain_type=domain_type, uris=uris, deadline_s=deadline_s, progress=tell

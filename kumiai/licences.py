@@ -2,57 +2,56 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-import licensing
-from layout import folder
+from .terminal import RefusedError, emit_text
 
-from .terminal import OK, UNFIT, RefusedError, emit, emit_json
+RESULT_NAME = "licences.json"
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands of this file."""
     group = typer.Typer(no_args_is_help=True, help="ライセンスの計数。")
+    group.callback()(_group)
     group.command("count")(count)
-    group.callback()(_license)
     app.add_typer(group, name="license")
 
 
-def _license() -> None:
-    """ライセンスの計数。"""
+def _group() -> None:
+    """ライセンスの計数。"""  # a callback keeps `count` a subcommand while it is the only one
 
 
 def count(
     source: Annotated[Path, typer.Argument(metavar="DIR|LAYOUT", help="計画フォルダー、または layout.json")],
     as_of: Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="この日の必要数 (YYYY-MM-DD)")] = None,
-    rules: Annotated[Path | None, typer.Option("--rules", help="追加の規則フォルダー")] = None,
+    rules: Annotated[Path | None, typer.Option("--rules", metavar="DIR", help="追加の規則のフォルダー")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON で出力する")] = False,
 ) -> None:
-    """この構成に要るライセンスの数と、年度内の違反を示す。"""
+    """この構成に要るライセンスの数と、年度内に起こる違反を示す。"""
+    import licensing
+    from layout import folder, results
+
     day = _day(as_of)
     plan = folder.read(source) if source.is_dir() else None
     layout = plan.layout if plan is not None else folder.read_layout(source)
-    result = licensing.count(
-        layout,
-        fiscal_year=layout.estate.fiscal_year,
-        entitlements=None if plan is None else plan.estate.entitlements,
-        as_of=day,
-        rules_dir=rules,
-    )
+    try:
+        result = licensing.count(
+            layout,
+            fiscal_year=layout.estate.fiscal_year,
+            entitlements=None if plan is None else plan.estate.entitlements,
+            as_of=day,
+            rules_dir=rules,
+        )
+    except licensing.LicensingError as error:
+        raise RefusedError(*str(error).splitlines()) from None
     if plan is not None and day is None and rules is None:
-        text = json.dumps(result.to_json(), ensure_ascii=False, indent=1) + "\n"
-        folder.write_result(source, "licences.json", text.encode())
-    if as_json:
-        emit_json(result.to_json())
-    else:
-        for line in licensing.lines(result):
-            emit(line)
-    raise typer.Exit(UNFIT if result.violations else OK)
+        results.write_result(plan, RESULT_NAME, result.to_json().encode())
+    emit_text(result.to_json() if as_json else result.to_text())
+    raise typer.Exit(result.exit_code)
 
 
 def _day(text: str | None) -> date | None:

@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from layout import folder
-
 from .terminal import RefusedError, emit, tell
 
 
@@ -22,9 +20,9 @@ def report(
     formats: Annotated[str, typer.Option("--format", help="html（カンマ区切り）")] = "html",
 ) -> None:
     """保存済みの結果から報告書を描く。計算はしない。"""
-    from reports.record import gather
-
+    from layout import folder, results
     from reports import html
+    from reports.record import gather
 
     unknown = [name for name in formats.split(",") if name != "html"]
     if unknown:
@@ -33,6 +31,6 @@ def report(
     record = gather(plan)
     for missing in record.missing:
         tell(missing)
-    folder.write_result(directory, "report/report.html", html.render(record).encode())
+    results.write_result(plan, "report/report.html", html.render(record).encode())
     emit(record.verdict)
     emit(f"報告書：{directory / 'report' / 'report.html'}")

@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
-from .terminal import RefusedError, emit, emit_json, progress_bar
+from .terminal import RefusedError, emit, emit_json, emit_text, progress_bar
+
+SHOWN_JOBS = 8
 
 
 def register(app: typer.Typer) -> None:
@@ -22,56 +24,66 @@ def simulate(
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="OUT", help="トレースの結果")] = None,
     week: Annotated[str, typer.Option(help="週に含まれる日付 (YYYY-MM-DD)、または tightest")] = "tightest",
     engine: Annotated[str, typer.Option(help="simpy（参照実装）")] = "simpy",
-    replications: Annotated[int, typer.Option(min=1, max=100_000, help="反復回数")] = 20,
+    repeat: Annotated[int, typer.Option("--replications", min=1, max=100_000, help="反復回数")] = 20,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="乱数の種")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="JSON で出力する")] = False,
 ) -> None:
     """最も混む週を、処理量を乱して繰り返し模擬する。または他者のトレースを再生する。"""
     if engine != "simpy":
         raise RefusedError(f"--engine: 知らない計算方法です（{engine}）。simpy を指定してください")
-    if (directory is None) == (trace is None):
-        raise RefusedError("計画フォルダー DIR か --trace DIR のどちらか一方を指定してください")
-    if trace is not None:
+    if trace is not None and directory is None:
         _replay(trace, output, as_json=as_json)
-    elif directory is not None:
-        _week(directory, week, replications, seed, as_json=as_json)
+    elif directory is not None and trace is None:
+        _week(directory, week, repeat, seed, as_json=as_json)
+    else:
+        raise RefusedError("計画フォルダー DIR か --trace DIR のどちらか一方を指定してください")
 
 
-def _week(directory: Path, week: str, replications: int, seed: int, *, as_json: bool) -> None:
-    from capacity.simulation import replications as engine
+def _week(directory: Path, week: str, repeat: int, seed: int, *, as_json: bool) -> None:
+    try:
+        day = None if week == "tightest" else date.fromisoformat(week)
+    except ValueError:
+        raise RefusedError(f"--week: 日付が正しくありません（{week}）。YYYY-MM-DD か tightest です") from None
+    from capacity.simulation import replications
     from layout import folder
 
-    try:
-        chosen = "tightest" if week == "tightest" else date.fromisoformat(week)
-    except ValueError:
-        raise RefusedError(
-            f"--week: 日付が正しくありません（{week}）。YYYY-MM-DD か tightest と書いてください"
-        ) from None
     plan = folder.read(directory)
     with progress_bar() as progress:
-        result = engine.simulate_folder(plan, week=chosen, replications=replications, seed=seed, progress=progress)
-    engine.write(directory, result)
+        result = replications.simulate_folder(
+            plan, week=day or "tightest", replications=repeat, seed=seed, progress=progress
+        )
+    replications.write(plan, result)
     if as_json:
-        emit_json(result.to_json())
-    else:
-        for line in engine.lines(result):
-            emit(line)
+        emit_text(result.model_dump_json(indent=1))
+        return
+    emit(result.verdict)
+    emit(f"{result.week} からの週、実行 {result.runs:,} 件、{result.replications} 回反復。終了の遅れが大きい業務：")
+    for job in result.jobs[:SHOWN_JOBS]:
+        interval = "" if job.delay_s.half_width_95 is None else f" ± {job.delay_s.half_width_95 / 60:.1f}"
+        emit(
+            f"  {job.tenant} {job.system} {job.job}：計画終了から平均 {job.delay_s.mean / 60:+.1f}{interval} 分、"
+            f"95 % 点 {job.delay_s.p95 / 60:+.1f} 分、枠の超過 {job.overrun_share:.1%}、期限遅れ {job.late_share:.1%}"
+        )
 
 
 def _replay(trace: Path, output: Path | None, *, as_json: bool) -> None:
-    from capacity.simulation import reference
-    from capacity.simulation import trace as trace_files
-
     if output is None:
         raise RefusedError("--trace には結果のフォルダー -o OUT が要ります")
+    from capacity.simulation import reference
+    from capacity.simulation import trace as traces
+
     try:
-        system = trace_files.read(trace)
+        system = traces.read_trace(trace)
         result = reference.simulate(system)
-        summary = trace_files.write_results(output, system, result)
-    except trace_files.TraceError as error:
+    except traces.TraceError as error:
         raise RefusedError(*str(error).splitlines()) from None
+    try:
+        traces.write_results(output, system, result)
+    except OSError as error:
+        raise RefusedError(f"{output}: 書き込めません（{error.strerror}）", exit_code=1) from None
+    summary = traces.summary(system, result)
     if as_json:
         emit_json(summary)
     else:
-        emit(f"判定：再生完了 — {len(system.runs)} 件、最終終了 {summary['makespan_s']} 秒")
+        emit(str(summary["verdict"]))
         emit(f"結果：{output}")

@@ -40,6 +40,11 @@ def emit_json(document: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=1) + "\n")
 
 
+def emit_text(text: str) -> None:
+    """A result that its room has already written, e.g. as JSON."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
 def tell(text: str) -> None:
     """One line of message."""
     stderr.print(text)

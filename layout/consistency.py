@@ -10,7 +10,9 @@ import ipaddress
 import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
+
+from estate.resolved import ResolvedEstate
 
 from .errors import FolderError
 from .records import Layout
@@ -19,20 +21,42 @@ _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _LARGEST = 2**53
 """Integers beyond this are not exact in the numbers of most JSON readers."""
 
+_LONGEST = timedelta(days=1100)
+"""A fiscal year with the longest lead-in is 731 days."""
+
 Check = Callable[[Layout], Iterator[str]]
 
 
 def require(layout: Layout, name: str) -> None:
     """Raises FolderError with the first problem of the layout. `name` is the file's name for the message."""
-    found = problems(layout)
-    if found:
-        more = f"（ほか {len(found) - 1} 件）" if len(found) > 1 else ""
-        raise FolderError(f"{name}: {found[0]}{more}")
+    _refuse(problems(layout), name)
+
+
+def require_estate(estate: ResolvedEstate, name: str) -> None:
+    """Raises FolderError where the estate would mislead its readers: names used twice, times without a zone."""
+    found = [
+        *_twice("ホスト", (host.id for host in estate.hosts)),
+        *_twice("VM", (vm.id for vm in estate.vms)),
+        *_twice("団体", (tenant.id for tenant in estate.tenants)),
+        *_twice("業務", ((job.tenant, job.system, job.job) for job in estate.jobs)),
+    ]
+    changes = [(change.from_, change.until) for vm in estate.vms for change in vm.vcpu_changes]
+    if any(_naive(time) for span in [(estate.start, estate.end), *changes] for time in span):
+        found.append("時差（+09:00）のない日時があります")
+    elif not timedelta() < estate.end - estate.start <= _LONGEST:
+        found.append(f"計画期間 {estate.start:%Y-%m-%d}〜{estate.end:%Y-%m-%d} は 1 日以上 {_LONGEST.days} 日以下です")
+    _refuse(found, name)
 
 
 def problems(layout: Layout) -> list[str]:
     """Every problem of the layout, one Japanese line each; empty when it agrees with itself."""
     return [problem for check in _CHECKS for problem in check(layout)]
+
+
+def _refuse(found: list[str], name: str) -> None:
+    if found:
+        more = f"（ほか {len(found) - 1} 件）" if len(found) > 1 else ""
+        raise FolderError(f"{name}: {found[0]}{more}")
 
 
 def _twice(what: str, names: Iterable[Hashable]) -> Iterator[str]:
@@ -56,7 +80,9 @@ def _names(layout: Layout) -> Iterator[str]:
 
 def _addresses(layout: Layout) -> Iterator[str]:
     yield from _twice("MAC アドレス", (vm.mac for vm in layout.vms))
-    yield from _twice("ネットワーク / アドレス", ((vm.network, vm.address) for vm in layout.vms))
+    yield from _twice(
+        "ネットワーク / アドレス", ((vm.network, _address(vm.address) or vm.address) for vm in layout.vms)
+    )
     for vm in layout.vms:
         if not _MAC.fullmatch(vm.mac):
             yield f"VM「{vm.id}」: MAC アドレスの書式が違います（{vm.mac[:40]}）。正しい例: 52:54:00:00:00:01"
@@ -161,8 +187,9 @@ def _naive(time: datetime | None) -> bool:
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address in `10.1.2.3` or `10.1.2.3/24`."""
     try:
-        return ipaddress.ip_address(text)
+        return ipaddress.ip_interface(text).ip
     except ValueError:
         return None
 

@@ -1,1 +1,7 @@
-"""WHAT LICENCES: rules as dated data, the hosts a VM can reach, counts over time."""
+"""WHAT LICENCES: dated rules as data, the hosts a VM can reach, counts over time, violations before they happen."""
+
+from .counting import count
+from .errors import LicensingError
+from .result import LicenceResult
+
+__all__ = ["LicenceResult", "LicensingError", "count"]

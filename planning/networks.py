@@ -27,7 +27,7 @@ class AddressSpaceError(Exception):
 
 @dataclass(frozen=True)
 class Attachment:
-    """Where a VM is attached: network id, MAC and address with prefix length."""
+    """Where a VM is attached: network id, MAC and address."""
 
     network: str
     mac: str
@@ -72,7 +72,7 @@ def allot(estate: ResolvedEstate) -> Numbering:
         )
         networks.append(network)
         for offset, vm in enumerate(vms):
-            address = f"{subnet.network_address + RESERVED_ADDRESSES + offset}/{subnet.prefixlen}"
+            address = str(subnet.network_address + RESERVED_ADDRESSES + offset)
             attachments[vm.id] = Attachment(network.id, _mac(mac_index), address)
             mac_index += 1
     vxlan_only = sum(network.vlan is None for network in networks)

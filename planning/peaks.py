@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-import numpy as np
-
-from capacity.records import SLOT_S, Floats, Placement
+from capacity.profile import SlotLoad
+from capacity.records import SLOT_S, Placement
 from estate.resolved import ResolvedEstate
 from layout.records import Bound, PeakRecord
-
-SiteTenantLoad = dict[tuple[str, str], Floats]
 
 
 def peak_records(
     estate: ResolvedEstate,
     epoch: datetime,
-    before: SiteTenantLoad,
-    after: SiteTenantLoad,
+    before: SlotLoad,
+    after: SlotLoad,
     peak_bounds: dict[str, tuple[float, str]],
     placed: Placement,
 ) -> tuple[PeakRecord, ...]:
@@ -26,18 +23,19 @@ def peak_records(
     site_of = {host.id: host.site for host in estate.hosts}
     used = {placed.host_names[index] for index in set(placed.host.tolist()) if index >= 0}
     records = []
+    before_peaks, after_peaks = before.peaks(), after.peaks()
     for site in estate.sites:
-        early, planned = _site_load(before, site.id), _site_load(after, site.id)
-        if planned is None or early is None or planned.max(initial=0.0) <= 0:
+        planned, slot = after_peaks.get(site.id, (0.0, 0))
+        if planned <= 0:
             continue
-        slot = int(planned.argmax())
+        early, early_slot = before_peaks[site.id]
         at = epoch + timedelta(seconds=slot * SLOT_S)
         records.append(
             PeakRecord(
                 site=site.id,
-                before_cores=float(early.max()),
-                before_at=epoch + timedelta(seconds=int(early.argmax()) * SLOT_S),
-                after_cores=float(planned[slot]),
+                before_cores=early,
+                before_at=epoch + timedelta(seconds=early_slot * SLOT_S),
+                after_cores=planned,
                 after_at=at,
                 bound_cores=peak_bounds[site.id][0],
                 capacity_cores=float(sum(cores[host] for host in used if site_of[host] == site.id)),
@@ -71,8 +69,3 @@ def _bound(site: str, resource: str, lower_bound: float, plan: float, proof: str
     return Bound.model_validate(
         {"site": site, "resource": resource, "lower_bound": lower_bound, "plan": plan, "gap": gap, "proof": proof}
     )
-
-
-def _site_load(load: SiteTenantLoad, site: str) -> Floats | None:
-    parts = [cores for (at, _), cores in load.items() if at == site]
-    return np.sum(parts, axis=0) if parts else None

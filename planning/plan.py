@@ -6,16 +6,13 @@ import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
-from capacity import bounds, levelling, online, placement, profile
-from capacity import runs as run_generation
-from capacity.records import SLOT_S
+from capacity import bounds, levelling, online, placement, placement_load, profile, runs
 from estate.resolved import ResolvedEstate
 from layout import checkers, folder
-from layout.records import Bound, CheckVerdict, Layout, MisfitRecord, PeakRecord, RunRecord
+from layout.records import CheckVerdict, MisfitRecord, PeakRecord, RunRecord
 from layout.wareki import fiscal_year_name
 
 from . import networks, peaks, tables, wording
@@ -33,46 +30,61 @@ def plan(
 ) -> RunRecord:
     """Plans the estate and writes the folder `destination` as a whole. Returns what `run.json` says.
 
-    A plan that does not fit is written too (`fits: false`), with its reasons. Raises layout.folder.FolderError when
-    `destination` cannot be written.
+    A plan that does not fit is written too (`fits: false`), with its reasons. Raises layout.FolderError when
+    `destination` cannot be written, and networks.AddressSpaceError when the estate is too large for 10.0.0.0/8.
     """
     timings: dict[str, float] = {}
-    folder.check_destination(destination)
+    folder.refuse_destination(destination)
+    numbering = networks.allot(estate)
 
-    with _timed("runs", timings, progress):
-        runs = run_generation.generate(estate)
+    with _timed("実行の列挙", timings, progress):
+        all_runs = runs.generate(estate)
         online_load = online.table(estate)
-    with _timed("earliest", timings, progress):
-        earliest = levelling.earliest(runs, online_load)
-    with _timed("levelling", timings, progress):
-        planned = levelling.level(runs, online_load, seed=seed, progress=progress, time_limit_s=LEVELLING_LIMIT_S)
-    with _timed("bounds", timings, progress):
-        peak_bounds = bounds.peak_bound(runs, online_load)
-    with _timed("placement", timings, progress):
-        placed = placement.place(estate, placement.vm_load(runs, planned, online_load), seed=seed)
-    with _timed("profile", timings, progress):
-        before = profile.slot_load(runs, earliest, online_load)
-        after = profile.slot_load(runs, planned, online_load)
+    with _timed("最早開始", timings, progress):
+        earliest = levelling.earliest(all_runs, online_load)
+    with _timed("平準化", timings, progress):
+        planned = levelling.level(
+            all_runs, online_load, seed=seed, progress=progress, time_limit_s=LEVELLING_LIMIT_S, before=earliest
+        )
+    with _timed("下限の証明", timings, progress):
+        peak_bounds = bounds.peak_bound(all_runs, online_load)
+    with _timed("配置", timings, progress):
+        placed = placement.place(estate, placement_load.vm_load(all_runs, planned, online_load), seed=seed)
+    with _timed("負荷の集計", timings, progress):
+        before = profile.slot_load(all_runs, earliest.start_s, online_load)
+        after = profile.slot_load(all_runs, planned.start_s, online_load)
+        profile_rows = tables.profile_table(all_runs.epoch, before, after)
 
-    peak_records = peaks.peak_records(estate, runs.epoch, before, after, peak_bounds, placed)
-    bound_records = peaks.bound_records(estate, peak_records, peak_bounds, placed)
-    layout = assemble(estate, placed, networks.allot(estate), bound_records, generation=1)
-    misfits = misfit_records(estate, runs, planned, placed)
-    draft = folder.PlanFolder(
-        path=destination,
+    peak_records = peaks.peak_records(estate, all_runs.epoch, before, after, peak_bounds, placed)
+    layout = assemble(
+        estate, placed, numbering, peaks.bound_records(estate, peak_records, peak_bounds, placed), generation=1
+    )
+    misfits = misfit_records(estate, all_runs, planned, placed)
+    contents = folder.FolderContents(
         estate=estate,
         layout=layout,
-        layout_digest=folder.digest(layout),
-        runs=tables.runs_table(runs, earliest, planned),
-        online=tables.online_table(runs.epoch, online_load),
-        profile=tables.profile_table(runs.epoch, SLOT_S, before, after),
-        run=_run_record(estate, layout, seed, len(runs), misfits, peak_records),
+        runs=tables.runs_table(all_runs, earliest, planned),
+        online=tables.online_table(all_runs.epoch, online_load),
+        profile=profile_rows,
+        run=RunRecord(
+            kumiai_version=metadata.version("kumiai"),
+            versions=_versions(),
+            estate_digest=estate.digest,
+            layout_digest=folder.layout_digest(layout),
+            seed=seed,
+            timings_s={},
+            fits=not misfits,
+            verdict=wording.verdict(fiscal_year_name(estate.fiscal_year), peak_records, layout.bounds, misfits),
+            runs=len(all_runs),
+            misfits=misfits,
+            peaks=peak_records,
+        ),
     )
-    with _timed("checks", timings, progress):
-        verdicts = checkers.check(draft)
-    finished = replace(draft, run=_judged(draft.run, verdicts, bound_records, timings))
-    folder.write(destination, finished)
-    return finished.run
+    with _timed("独立検査", timings, progress):
+        verdicts = checkers.check(folder.assemble(destination, contents))
+    record = _judged(contents.run, verdicts, peak_records, timings)
+    written = folder.write(destination, folder.with_run(contents, record))
+    return written.run
 
 
 @contextmanager
@@ -84,51 +96,27 @@ def _timed(step: str, timings: dict[str, float], progress: Progress) -> Iterator
     timings[step] = round(time.perf_counter() - started, 3)
 
 
-def _run_record(
-    estate: ResolvedEstate,
-    layout: Layout,
-    seed: int,
-    runs: int,
-    misfits: tuple[MisfitRecord, ...],
-    peak_records: tuple[PeakRecord, ...],
-) -> RunRecord:
-    libraries = ("ortools", "numpy", "pyarrow", "holidays")
-    return RunRecord(
-        kumiai_version=metadata.version("kumiai"),
-        versions={"python": platform.python_version(), **{name: metadata.version(name) for name in libraries}},
-        estate_digest=estate.digest,
-        layout_digest=folder.digest(layout),
-        seed=seed,
-        timings_s={},
-        fits=not misfits,
-        verdict=wording.verdict(fiscal_year_name(estate.fiscal_year), peak_records, layout.bounds, misfits, 0),
-        runs=runs,
-        misfits=misfits,
-        peaks=peak_records,
-    )
+def _versions() -> dict[str, str]:
+    libraries = ("ortools", "numpy", "pyarrow", "holidays", "python-dateutil", "pydantic")
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in libraries}}
 
 
 def _judged(
-    record: RunRecord, verdicts: tuple[CheckVerdict, ...], bound_records: tuple[Bound, ...], timings: dict[str, float]
+    record: RunRecord,
+    verdicts: tuple[CheckVerdict, ...],
+    peak_records: tuple[PeakRecord, ...],
+    timings: dict[str, float],
 ) -> RunRecord:
     """The record with the checkers' verdicts: a plan that its checkers refuse is never written as fitting."""
-    failed = sum(not verdict.passed for verdict in verdicts)
-    if failed == 0:
-        return record.model_copy(update={"checks": verdicts, "timings_s": timings})
-    checker_misfits = tuple(
-        MisfitRecord(kind="checker", reason=f"検査 {verdict.checker}：{verdict.violations[0]}（{verdict.count} 件）")
+    refused = tuple(
+        MisfitRecord(
+            kind="checker", reason=f"独立検査 {verdict.checker}：{verdict.violations[0]}（{verdict.count} 件）"
+        )
         for verdict in verdicts
         if not verdict.passed
     )
-    misfits = record.misfits + checker_misfits
-    return record.model_copy(
-        update={
-            "checks": verdicts,
-            "timings_s": timings,
-            "fits": False,
-            "misfits": misfits,
-            "verdict": record.verdict
-            if record.misfits
-            else wording.verdict("", record.peaks, bound_records, misfits, failed),
-        }
-    )
+    judged = record.model_copy(update={"checks": verdicts, "timings_s": timings})
+    if not refused or not record.fits:
+        return judged
+    verdict = wording.verdict("", peak_records, (), refused)
+    return judged.model_copy(update={"fits": False, "misfits": refused, "verdict": verdict})

@@ -7,7 +7,8 @@ from datetime import datetime
 import numpy as np
 import pyarrow as pa
 
-from capacity.records import Floats, Ints, OnlineTable, RunTable, Schedule
+from capacity.profile import SlotLoad
+from capacity.records import SLOT_S, Floats, OnlineTable, RunTable, Schedule
 from layout import tables
 
 
@@ -52,24 +53,21 @@ def online_table(epoch: datetime, online: OnlineTable) -> pa.Table:
     )
 
 
-def profile_table(
-    epoch: datetime, slot_s: float, before: dict[tuple[str, str], Floats], after: dict[tuple[str, str], Floats]
-) -> pa.Table:
-    """CPU per slot, keyed by (site, tenant); slots without load before and after are left out."""
-    sites, tenants, slots, befores, afters = [], [], [], [], []
-    for (site, tenant), loaded in sorted(after.items()):
-        early = before[site, tenant]
-        kept: Ints = np.flatnonzero((loaded > 0) | (early > 0)).astype(np.int64)
-        sites.append(pa.array([site], tables.TEXT).take(pa.array(np.zeros(len(kept), dtype=np.int64))))
-        tenants.append(pa.array([tenant], tables.TEXT).take(pa.array(np.zeros(len(kept), dtype=np.int64))))
-        slots.append(moments(epoch, kept * slot_s))
-        befores.append(pa.array(early[kept]))
-        afters.append(pa.array(loaded[kept]))
-    columns = {"site": sites, "slot": slots, "tenant": tenants, "before": befores, "after": afters}
-    arrays = {
-        field.name: pa.chunked_array(columns[field.name], type=field.type).combine_chunks() for field in tables.PROFILE
-    }
-    return pa.table(arrays, schema=tables.PROFILE)
+def profile_table(epoch: datetime, before: SlotLoad, after: SlotLoad) -> pa.Table:
+    """CPU per site, tenant and slot; slots without load before and after are left out."""
+    slots = max(before.cores.shape[2], after.cores.shape[2])
+    early, planned = (_padded(load.cores, slots) for load in (before, after))
+    site, tenant, slot = np.nonzero((early > 0) | (planned > 0))
+    return pa.table(
+        {
+            "site": pa.array(after.site_names, tables.TEXT).take(pa.array(site)),
+            "slot": moments(epoch, slot * SLOT_S),
+            "tenant": pa.array(after.tenant_names, tables.TEXT).take(pa.array(tenant)),
+            "before": pa.array(early[site, tenant, slot]),
+            "after": pa.array(planned[site, tenant, slot]),
+        },
+        schema=tables.PROFILE,
+    )
 
 
 def moments(epoch: datetime, seconds: Floats) -> pa.Array:
@@ -88,3 +86,9 @@ def _after(runs: RunTable) -> pa.Array:
         fields=list(tables.AFTER.value_type),
     )
     return pa.ListArray.from_arrays(pa.array(runs.after_ptr.astype(np.int32)), entries, type=tables.AFTER)
+
+
+def _padded(cores: Floats, slots: int) -> Floats:
+    """The same load with empty slots behind it."""
+    wider: Floats = np.pad(cores, ((0, 0), (0, 0), (0, slots - cores.shape[2])))
+    return wider

@@ -9,15 +9,13 @@ from layout.wareki import wareki_time
 
 
 def verdict(
-    fiscal_year: str, peaks: Sequence[PeakRecord], bounds: Sequence[Bound], misfits: Sequence[MisfitRecord], checks: int
+    fiscal_year: str, peaks: Sequence[PeakRecord], bounds: Sequence[Bound], misfits: Sequence[MisfitRecord]
 ) -> str:
-    """The first line: does it fit, and how tight or why not. `checks` is the number of failed checks."""
+    """The first line: does it fit, and how tight or why not."""
     if misfits:
         first = misfits[0].reason
         more = f"（ほか {len(misfits) - 1} 件）" if len(misfits) > 1 else ""
         return f"判定：不適合 — {first}{more}"
-    if checks:
-        return f"判定：不適合 — 検査 {checks} 件が計画を退けました（run.json の checks を参照）"
     if not peaks:
         return f"判定：適合 — {fiscal_year}、処理はありません"
     tightest = max(peaks, key=lambda peak: peak.after_cores / max(peak.capacity_cores, 1e-9))

@@ -1,0 +1,171 @@
+"""Which host carries which VM: as few hosts as found, the reserve empty, with a proven lower bound per site."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from estate.resolved import ResolvedEstate, ResolvedHost, ResolvedVm
+
+from .placement_bound import needed_bins
+from .placement_load import VmLoad
+from .placement_misfit import too_large, without_room
+from .placement_packing import pack
+from .placement_problem import RESOURCES, PackingProblem
+from .records import Floats, Ints, Misfit, Placement
+
+
+@dataclass(frozen=True)
+class _SitePlacement:
+    """What was found for one site: host index per VM of the site (-1 for none) and its figures."""
+
+    vms: tuple[ResolvedVm, ...]
+    host_of: tuple[str | None, ...]
+    reserve: tuple[str, ...]
+    lower_bound: int
+    proof: str
+    misfits: tuple[Misfit, ...]
+
+
+def place(estate: ResolvedEstate, load: VmLoad, *, seed: int = 0) -> Placement:
+    """A host for every VM of the estate, on the VM's site, on as few hosts as found.
+
+    Per host: memory x overcommit, all disks, the largest vCPU numbers x overcommit, and in every slot of `load` the
+    cores; replicas and groups apart; segments apart where the policy says so. A VM counts from the start of the
+    horizon to its end. Hosts with `spare` and `policy.spare_hosts` more per site stay empty: the largest, and no host
+    carries more than the first of them has, so that it can take over any host. VMs that are not in `load` use no CPU.
+    What does not fit is a Misfit, not an exception. Same estate, load and seed, same answer.
+    """
+    rows = {name: row for row, name in enumerate(load.vm_names)}
+    none = np.zeros(load.load.shape[1])
+    sites = {}
+    for position, site in enumerate(estate.sites):
+        vms = tuple(vm for vm in estate.vms if vm.site == site.id)
+        vm_load = np.array([load.load[rows[vm.id]] if vm.id in rows else none for vm in vms]).reshape(len(vms), len(none))
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(position,)))
+        sites[site.id] = _place_site(estate, site.id, vms, vm_load, rng)
+    host_rows = {host.id: row for row, host in enumerate(estate.hosts)}
+    found = {vm.id: host for part in sites.values() for vm, host in zip(part.vms, part.host_of, strict=True)}
+    carrying = {site: {host for host in part.host_of if host is not None} for site, part in sites.items()}
+    return Placement(
+        vm_names=tuple(vm.id for vm in estate.vms),
+        host_names=tuple(host.id for host in estate.hosts),
+        host=np.array([host_rows.get(found.get(vm.id) or "", -1) for vm in estate.vms], dtype=np.int64),
+        reserve=tuple(host for part in sites.values() for host in part.reserve),
+        lower_bound={site: part.lower_bound for site, part in sites.items()},
+        used={site: len(carrying[site]) + len(part.reserve) for site, part in sites.items()},
+        proof={site: part.proof for site, part in sites.items()},
+        misfits=tuple(misfit for part in sites.values() for misfit in part.misfits),
+    )
+
+
+def _place_site(
+    estate: ResolvedEstate, site: str, vms: tuple[ResolvedVm, ...], load: Floats, rng: np.random.Generator
+) -> _SitePlacement:
+    hosts = [host for host in estate.hosts if host.site == site and not host.spare]
+    always_empty = [host.id for host in estate.hosts if host.site == site and host.spare]
+    by_size = _largest_first(hosts)
+    reserved = by_size[: estate.policy.spare_hosts]
+    usable = [host for host in hosts if host not in reserved]
+    reserve = (*always_empty, *sorted(host.id for host in reserved))
+    missing = estate.policy.spare_hosts - len(reserved)
+    if not usable:
+        reason = (
+            f"拠点 {site}：仮想サーバ {len(vms)} 台を置けるホストがありません"
+            f"（ホスト {len(hosts)} 台、予備として空けておく台数 {estate.policy.spare_hosts}）"
+        )
+        misfits = (Misfit("host", reason),) if vms or missing else ()
+        bound = (1 if vms else 0) + len(always_empty) + estate.policy.spare_hosts
+        return _SitePlacement(vms, (None,) * len(vms), reserve, bound, "置けるホストがありません", misfits)
+    problem = _problem(estate, vms, load, usable, reserved).binding_blocks()
+    whole = _problem(estate, vms, problem.load, hosts, [])
+    possible = np.flatnonzero(problem.fits_alone().any(axis=1))
+    needed, proof = needed_bins(whole.only(possible), RESOURCES)
+    bin_of = np.full(len(vms), -1, dtype=np.int64)
+    bin_of[possible] = pack(problem.only(possible), bound=needed, rng=rng)
+    if reserve:
+        proof += f"。ほかに予備 {len(reserve)} 台"
+    return _SitePlacement(
+        vms=vms,
+        host_of=tuple(usable[index].id if index >= 0 else None for index in bin_of.tolist()),
+        reserve=reserve,
+        lower_bound=needed + len(reserve),
+        proof=proof,
+        misfits=_misfits(site, problem, possible, bin_of),
+    )
+
+
+def _misfits(site: str, problem: PackingProblem, possible: Ints, bin_of: Ints) -> tuple[Misfit, ...]:
+    fits = set(possible.tolist())
+    return tuple(
+        without_room(site, problem, item, bin_of) if item in fits else too_large(site, problem, item)
+        for item in np.flatnonzero(bin_of < 0).tolist()
+    )
+
+
+def _largest_first(hosts: list[ResolvedHost]) -> list[ResolvedHost]:
+    """By the mean of their shares of the largest memory, cores and disk; of equal hosts the last named one first."""
+    if not hosts:
+        return []
+    sizes = np.array([[host.memory_gib, host.cores, host.disk_gib] for host in hosts])
+    shares = (sizes / sizes.max(axis=0)).sum(axis=1)
+    return [hosts[row] for row in sorted(range(len(hosts)), key=lambda row: (-shares[row], -row))]
+
+
+def _problem(
+    estate: ResolvedEstate,
+    vms: tuple[ResolvedVm, ...],
+    load: Floats,
+    hosts: list[ResolvedHost],
+    reserved: list[ResolvedHost],
+) -> PackingProblem:
+    """VMs for hosts, of which none may carry more than the first reserve host could take over."""
+    room = _room(estate, hosts)
+    cores = np.array([float(host.cores) for host in hosts])
+    if reserved:
+        room = np.minimum(room, _room(estate, reserved[:1]))
+        cores = np.minimum(cores, float(reserved[0].cores))
+    need = np.array(
+        [
+            # whole MiB, as the layout has them: rounded up for VMs, down for hosts
+            [math.ceil(vm.memory_gib * 1024) / 1024, math.fsum(disk.size_gib for disk in vm.disks), _largest_vcpu(vm)]
+            for vm in vms
+        ]
+    )
+    groups: dict[str, list[int]] = {}
+    for row, vm in enumerate(vms):
+        for name in vm.anti_affinity:
+            groups.setdefault(name, []).append(row)
+    segments = sorted({vm.segment for vm in vms})
+    return PackingProblem(
+        item_names=tuple(vm.id for vm in vms),
+        bin_names=tuple(host.id for host in hosts),
+        need=need.reshape(len(vms), len(RESOURCES)),
+        room=room,
+        load=load,
+        cores=cores,
+        apart=tuple(tuple(rows) for _, rows in sorted(groups.items()) if len(rows) > 1),
+        kind=np.array([segments.index(vm.segment) for vm in vms], dtype=np.int64)
+        if estate.policy.separate_segments
+        else None,
+    )
+
+
+def _room(estate: ResolvedEstate, hosts: list[ResolvedHost]) -> Floats:
+    policy = estate.policy
+    return np.array(
+        [
+            [
+                math.floor(host.memory_gib * 1024) / 1024 * policy.memory_overcommit,
+                host.disk_gib,
+                host.cores * policy.vcpu_overcommit,
+            ]
+            for host in hosts
+        ]
+    )
+
+
+def _largest_vcpu(vm: ResolvedVm) -> int:
+    return max(vm.vcpu, *(change.vcpu for change in vm.vcpu_changes), 0)

@@ -1,0 +1,204 @@
+"""A planned week many times over with disturbed work: how late each job may be, and how sure that is."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from datetime import date
+from typing import Literal
+
+import numpy as np
+from scipy import stats  # type: ignore[import-untyped]  # scipy ships no type information
+
+from capacity.records import Floats
+from layout.folder import PlanFolder
+from layout.records import FORMAT_VERSION, LayoutRecord
+from layout.results import write_result
+
+from .disturbance import disturbed_work
+from .reference import simulate
+from .week import Week, monday_of, read_week, tightest_monday
+
+RESULT_NAME = "simulation/lateness.json"
+TELLABLE_S = 1e-3
+"""Less is rounding: the plan's times are microseconds."""
+WORTH_PROCESSES = 20_000
+"""Simulated runs from which on a second process pays for its start (about half a second)."""
+
+
+class Estimate(LayoutRecord):
+    """A quantity over the replications."""
+
+    mean: float
+    half_width_95: float | None
+    """Half the 95 % interval of the mean (Student's t over the replications' means); null for one replication."""
+    p95: float
+    """95th percentile over all runs of all replications."""
+
+
+class JobLateness(LayoutRecord):
+    """One job of one tenant in the week; seconds."""
+
+    tenant: str
+    system: str
+    job: str
+    runs: int
+    """Runs of the job that the plan starts in the week."""
+    lateness_s: Estimate
+    """max(0, end - deadline)."""
+    overrun_s: Estimate
+    """max(0, end - end of the window the planned run lies in)."""
+    delay_s: Estimate
+    """end - planned end; negative where the work turned out less."""
+    late_share: float
+    """Share of the simulated runs that end after their deadline."""
+    overrun_share: float
+    """Share of the simulated runs that end after their window."""
+
+
+class WeekSimulation(LayoutRecord):
+    """`simulation/lateness.json`: one week of a plan under disturbed work."""
+
+    format_version: str = FORMAT_VERSION
+    verdict: str
+    layout_digest: str
+    week: str
+    """Monday, ISO date."""
+    replications: int
+    seed: int
+    runs: int
+    """Runs that the plan starts in the week."""
+    jobs: tuple[JobLateness, ...]
+    """By overrun (95th percentile), then delay, the worst first."""
+
+
+def simulate_folder(  # noqa: PLR0913 - the options of the command, by keyword
+    folder: PlanFolder,
+    *,
+    week: date | Literal["tightest"] = "tightest",
+    replications: int = 20,
+    seed: int = 0,
+    progress: Callable[[str, float], None] = lambda _text, _share: None,
+    workers: int = 2,
+) -> WeekSimulation:
+    """How late each job of the week is when the work of its runs varies as the estate says (`work_cv`).
+
+    `week` is any day of the week meant. The result depends on folder, week, replications and seed only, not on
+    `workers`. Raises FolderError for a week that cannot be simulated, ValueError for replications < 1.
+    """
+    if replications < 1:
+        raise ValueError(f"replications must be at least 1, got {replications}")
+    planned = read_week(folder, tightest_monday(folder) if week == "tightest" else monday_of(week))
+    ends = np.empty((replications, len(planned.keys)))
+    for replication, end_s in enumerate(_replicate(planned, replications, seed, workers)):
+        ends[replication] = end_s
+        progress("週の模擬", (replication + 1) / replications)
+    jobs = lateness_by_job(planned, ends)
+    names = {tenant.id: tenant.name for tenant in folder.estate.tenants}
+    return WeekSimulation(
+        verdict=_verdict(planned, ends, jobs, names),
+        layout_digest=folder.layout_digest,
+        week=planned.monday.isoformat(),
+        replications=replications,
+        seed=seed,
+        runs=int(planned.judged.sum()),
+        jobs=jobs,
+    )
+
+
+def write(folder: PlanFolder, result: WeekSimulation) -> None:
+    """Put the result into the plan folder as `simulation/lateness.json`. Raises FolderError."""
+    write_result(folder, RESULT_NAME, (result.model_dump_json(indent=1) + "\n").encode())
+
+
+def lateness_by_job(week: Week, ends: Floats) -> tuple[JobLateness, ...]:
+    """Lateness per job from the simulated ends (replication x run), the worst first."""
+    rows: dict[tuple[str, str, str], list[int]] = {}
+    for row in np.flatnonzero(week.judged).tolist():
+        rows.setdefault((week.tenant[row], week.system_id[row], week.job[row]), []).append(row)
+    jobs = []
+    for (tenant, system, job), of_job in rows.items():
+        end_s = ends[:, of_job]
+        lateness = np.maximum(0.0, end_s - week.deadline_s[of_job])
+        overrun = np.maximum(0.0, end_s - week.window_end_s[of_job])
+        jobs.append(
+            JobLateness(
+                tenant=tenant,
+                system=system,
+                job=job,
+                runs=len(of_job),
+                lateness_s=estimate(lateness),
+                overrun_s=estimate(overrun),
+                delay_s=estimate(end_s - week.planned_end_s[of_job]),
+                late_share=float((lateness > TELLABLE_S).mean()),
+                overrun_share=float((overrun > TELLABLE_S).mean()),
+            )
+        )
+    return tuple(sorted(jobs, key=lambda job: (-job.overrun_s.p95, -job.delay_s.p95, job.tenant, job.system, job.job)))
+
+
+def estimate(values: Floats) -> Estimate:
+    """Mean, its 95 % interval and the 95th percentile of `values` (replication x run).
+
+    Replications are independent, runs of one are not: the interval is Student's t over the replications' means.
+    """
+    means = values.mean(axis=1)
+    count = len(means)
+    half_width = None
+    if count > 1:
+        half_width = float(stats.t.ppf(0.975, count - 1) * means.std(ddof=1) / math.sqrt(count))
+    return Estimate(mean=float(means.mean()), half_width_95=half_width, p95=float(np.percentile(values, 95)))
+
+
+def _replicate(week: Week, replications: int, seed: int, workers: int) -> Iterator[Floats]:
+    if workers < 2 or replications < 2 or replications * len(week.keys) < WORTH_PROCESSES:
+        for replication in range(replications):
+            yield _ends(week, seed, replication)
+        return
+    with ProcessPoolExecutor(
+        min(workers, replications),
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_Worker.set_up,
+        initargs=(week, seed),
+    ) as pool:
+        yield from pool.map(_Worker.ends, range(replications))
+
+
+class _Worker:
+    """What a worker process keeps between replications, so that the week travels to it once."""
+
+    week: Week
+    seed: int
+
+    @classmethod
+    def set_up(cls, week: Week, seed: int) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle, without tracebacks from here
+        cls.week, cls.seed = week, seed
+
+    @classmethod
+    def ends(cls, replication: int) -> Floats:
+        return _ends(cls.week, cls.seed, replication)
+
+
+def _ends(week: Week, seed: int, replication: int) -> Floats:
+    work = disturbed_work(week.cpu_s, week.work_cv, week.keys, seed=seed, replication=replication)
+    return simulate(week.system.with_work(work.tolist())).end_s
+
+
+def _verdict(week: Week, ends: Floats, jobs: tuple[JobLateness, ...], names: dict[str, str]) -> str:
+    judged = ends[:, week.judged]
+    late = float((judged > week.deadline_s[week.judged] + TELLABLE_S).mean())
+    overrun = float((judged > week.window_end_s[week.judged] + TELLABLE_S).mean())
+    monday = f"{week.monday.year}年{week.monday.month}月{week.monday.day}日"
+    about = f"{monday}からの週 {judged.shape[1]:,} 件を {judged.shape[0]} 回模擬"
+    worst = jobs[0]
+    if overrun == 0 and late == 0:
+        return f"判定：遅れなし — {about}し、枠と期限を超えた処理はありません"
+    name = f"{names.get(worst.tenant, worst.tenant)} {worst.system} {worst.job}"
+    return (
+        f"判定：遅れあり — {about}し、枠の超過 {overrun:.2%}、期限の超過 {late:.2%}"
+        f"（最大は {name}、枠の超過の 95 パーセンタイル {worst.overrun_s.p95 / 60:.1f} 分）"
+    )

@@ -1,0 +1,162 @@
+"""Which licences a layout needs over a fiscal year: the use case of this room, from layout to result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from fractions import Fraction
+from math import ceil
+from pathlib import Path
+
+from estate.records import Entitlement
+from layout import folder
+from layout.records import Layout
+
+from . import findings, inputs, violations, wording
+from .reach import Reach
+from .records import Pack
+from .result import (
+    CurvePoint,
+    CurveResult,
+    DetailResult,
+    FindingsResult,
+    LicenceResult,
+    MovementResult,
+    ProductResult,
+    ViolationResult,
+)
+from .rulebook import load_rules
+from .timeline import Line, Step, fiscal_span, lines_of, midnight, required, steps
+
+
+def count(
+    layout: Layout,
+    *,
+    fiscal_year: int,
+    entitlements: Sequence[Entitlement] | None,
+    as_of: date | None = None,
+    rules_dir: Path | None = None,
+    layout_digest: str | None = None,
+) -> LicenceResult:
+    """Answers which licences a layout needs, why, and when it needs more than is held.
+
+    Without `as_of` the quantity of a product is what its time law requires over the fiscal year; with it, over that
+    day, by the rule version valid then, and violations are those of that day. `entitlements` None means unknown:
+    counts only. `rules_dir` adds rule files to the shipped ones. `layout_digest` is that of the folder read, else it is
+    computed.
+    Raises LicensingError (exit code 2) for rule files, layouts and entitlements that cannot be counted.
+    """
+    book = load_rules(rules_dir)
+    inputs.check(layout, entitlements or (), book)
+    start, end = fiscal_span(fiscal_year)
+    if as_of is not None:
+        start = midnight(as_of)
+        end = start + timedelta(days=1)
+    reach = Reach.of(layout)
+    lines = lines_of(layout, book)
+    counted = [(line, steps(line, reach, start, end)) for line in lines]
+    found = () if entitlements is None else violations.find(counted, entitlements, reach, start, end)
+    products = tuple(_product(line, required(series)) for line, series in counted)
+    named = [f"{p.name} {wording.plain(p.quantity)} {p.unit}" for p in products]
+    violated = tuple(_violation(violation) for violation in found)
+    reaching = tuple(findings.reach_steps(counted))
+    return LicenceResult(
+        layout_digest=layout_digest or folder.layout_digest(layout),
+        verdict=wording.verdict(named, found, entitlements_known=entitlements is not None),
+        fiscal_year=fiscal_year,
+        as_of=as_of,
+        entitlements_known=entitlements is not None,
+        products=products,
+        violations=violated,
+        findings=FindingsResult(
+            movement=tuple(_movement(findings.movement(line, step, reach, start, end)) for line, step in reaching),
+            busy_season=tuple(violation for violation in violated if violation.busy_season),
+            host_curve=tuple(_curve(findings.curve(line, step, reach)) for line, step in reaching),
+        ),
+    )
+
+
+def _product(line: Line, step: Step) -> ProductResult:
+    version, pack = step.version, step.version.pack
+    return ProductResult(
+        rule=line.rule.id,
+        name=line.rule.name,
+        options=dict(line.options),
+        quantity=wording.number(step.tally.quantity),
+        unit=line.rule.unit,
+        packs=None if pack is None else _packs(step.tally.quantity, pack),
+        pack=None if pack is None else pack.name,
+        at=step.from_,
+        until=step.until,
+        details=tuple(
+            DetailResult(
+                host=share.host.id if share.vm is None else None,
+                vm=None if share.vm is None else share.vm.id,
+                quantity=wording.number(share.quantity),
+                because=wording.because(share),
+            )
+            for share in step.tally.shares
+        ),
+        because=wording.total(step.tally, line.rule),
+        evidence=version.evidence,
+        source=version.source,
+        valid_from=version.valid_from,
+        unverified=version.unverified,
+        notes=version.notes,
+    )
+
+
+def _packs(quantity: Fraction, pack: Pack) -> int:
+    """Packs to buy; nothing is ordered where nothing is needed."""
+    return ceil(max(quantity, Fraction(pack.least or 0)) / pack.size) if quantity else 0
+
+
+def _violation(found: violations.Violation) -> ViolationResult:
+    return ViolationResult(
+        rule=found.rule,
+        vm=found.vm,
+        host=found.host,
+        **{"from": found.from_},
+        until=found.until,
+        held=wording.number(found.held),
+        needed=wording.number(found.needed),
+        unit=found.unit,
+        hosts=found.hosts,
+        busy_season=found.busy_season,
+        because=wording.violation(found),
+    )
+
+
+def _movement(found: findings.Movement) -> MovementResult:
+    rule = found.line.rule
+    return MovementResult(
+        rule=rule.id,
+        unit=rule.unit,
+        planned=wording.number(found.planned),
+        pinned=wording.number(found.pinned),
+        whole_site=wording.number(found.whole_site),
+        hosts_planned=found.hosts_planned,
+        hosts_pinned=found.hosts_pinned,
+        hosts_whole_site=found.hosts_whole_site,
+        because=(
+            f"{rule.name}: この計画では {found.hosts_planned} 台で {wording.plain(found.planned)} {rule.unit}。"
+            f"仮想サーバを今のホストに固定すると {found.hosts_pinned} 台で {wording.plain(found.pinned)}、"
+            f"拠点の全ホストへ移動できるようにすると {found.hosts_whole_site} 台で {wording.plain(found.whole_site)}"
+            "（移動元と移動先の両方にライセンスが要るため）"
+        ),
+    )
+
+
+def _curve(found: findings.Curve) -> CurveResult:
+    rule = found.line.rule
+    points = tuple(
+        CurvePoint(hosts=hosts, quantity=wording.number(quantity)) for hosts, quantity in enumerate(found.quantities, 1)
+    )
+    shown = "、".join(f"{point.hosts} 台 {wording.plain(point.quantity)}" for point in points)
+    return CurveResult(
+        rule=rule.id,
+        unit=rule.unit,
+        hosts=found.hosts,
+        points=points,
+        because=f"{rule.name}: ホストが増えるとライセンスも増える（{shown} {rule.unit}）",
+    )

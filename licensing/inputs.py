@@ -1,0 +1,111 @@
+"""Whether a layout and its entitlements can be counted at all: every contradiction at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from itertools import pairwise
+
+from estate.records import Entitlement
+from layout.records import FORMAT_VERSION, Layout, MoveRecord, VmRecord
+
+from .errors import LicensingError, did_you_mean
+from .rulebook import RuleBook
+
+_MANY = 30
+"""A suggestion among more names than this is slow on a large layout and helps nobody."""
+
+
+def check(layout: Layout, entitlements: Sequence[Entitlement], book: RuleBook) -> None:
+    """Raises LicensingError with one line per contradiction; returns when there is none."""
+    problems = [*_layout(layout), *_entitlements(entitlements, book)]
+    if problems:
+        raise LicensingError(*problems)
+
+
+def _layout(layout: Layout) -> Iterable[str]:
+    major = FORMAT_VERSION.partition(".")[0]
+    if layout.format_version.partition(".")[0] != major:
+        yield f"layout の format_version {layout.format_version} は読めません（{major}.x が必要です）"
+        return
+    hosts = {host.id for host in layout.hosts}
+    sets = {group.id for group in layout.host_sets}
+    vms = {vm.id for vm in layout.vms}
+    yield from _twice("ホスト", (host.id for host in layout.hosts))
+    yield from _twice("ホスト集合", (group.id for group in layout.host_sets))
+    yield from _twice("仮想サーバ", (vm.id for vm in layout.vms))
+    for group in layout.host_sets:
+        for name in group.hosts:
+            yield from _known(f"ホスト集合 {group.id}", "ホスト", name, hosts)
+    moves: dict[str, list[MoveRecord]] = {}
+    for move in layout.moves:
+        where = f"移動（{move.vm}、{move.at.isoformat()}）"
+        yield from _known(where, "仮想サーバ", move.vm, vms)
+        yield from _known(where, "ホスト", move.from_host, hosts)
+        yield from _known(where, "ホスト", move.to_host, hosts)
+        if move.at.tzinfo is None:
+            yield f"{where}: 時刻に時差がありません（+09:00 を付けてください）"
+        else:
+            moves.setdefault(move.vm, []).append(move)
+    for vm in layout.vms:
+        where = f"仮想サーバ {vm.id}"
+        yield from _known(where, "ホスト", vm.host, hosts)
+        yield from _known(where, "may_run_on のホスト集合", vm.may_run_on, sets)
+        yield from _vcpus(vm, where)
+        yield from _path(vm, sorted(moves.get(vm.id, ()), key=lambda move: move.at), where)
+
+
+def _twice(kind: str, names: Iterable[str]) -> Iterable[str]:
+    for name, number in Counter(names).items():
+        if number > 1:
+            yield f"{kind} {name} が {number} 回あります"
+
+
+def _known(where: str, kind: str, name: str, known: Collection[str]) -> Iterable[str]:
+    if name not in known:
+        yield f"{where}: {kind} {name} がありません{did_you_mean(name, known) if len(known) <= _MANY else ''}"
+
+
+def _vcpus(vm: VmRecord, where: str) -> Iterable[str]:
+    instants: list[datetime | None] = [vm.from_, vm.until]
+    instants += [instant for change in vm.vcpu_changes for instant in (change.from_, change.until)]
+    if any(instant is not None and instant.tzinfo is None for instant in instants):
+        yield f"{where}: 時刻に時差がありません（+09:00 を付けてください）"
+        return
+    if vm.from_ is not None and vm.until is not None and vm.until <= vm.from_:
+        yield f"{where}: until {vm.until.isoformat()} が from {vm.from_.isoformat()} より後でありません"
+    if vm.vcpu < 1:
+        yield f"{where}: vcpu は 1 以上が必要です（{vm.vcpu}）"
+    if vm.vcpu > vm.vcpu_max:
+        yield f"{where}: vcpu {vm.vcpu} が vcpu_max {vm.vcpu_max} を超えています"
+    changes = sorted(vm.vcpu_changes, key=lambda change: (change.from_, change.until))
+    for change in changes:
+        span = f"vcpu_changes（{change.from_.isoformat()} から {change.until.isoformat()}）"
+        if change.until <= change.from_:
+            yield f"{where}: {span} の until が from より後でありません"
+        if not 1 <= change.vcpu <= vm.vcpu_max:
+            yield f"{where}: {span} の vcpu {change.vcpu} は 1 から vcpu_max {vm.vcpu_max} まででなければなりません"
+    for one, two in pairwise(changes):
+        if two.from_ < one.until:
+            yield (
+                f"{where}: vcpu_changes が重なっています（{one.from_.isoformat()} から {one.until.isoformat()} と、"
+                f"{two.from_.isoformat()} から {two.until.isoformat()}）"
+            )
+
+
+def _path(vm: VmRecord, moves: Sequence[MoveRecord], where: str) -> Iterable[str]:
+    at = vm.host
+    for move in moves:
+        if move.from_host != at:
+            yield f"{where}: {move.at.isoformat()} の移動元は {at} のはずです（{move.from_host} とあります）"
+        at = move.to_host
+
+
+def _entitlements(entitlements: Sequence[Entitlement], book: RuleBook) -> Iterable[str]:
+    for entitlement in entitlements:
+        where = f"保有ライセンス {entitlement.id}"
+        if entitlement.rule not in book.rules:
+            yield f"{where}: 規則 {entitlement.rule} がありません{did_you_mean(entitlement.rule, book.rules)}"
+        if entitlement.from_ is not None and entitlement.until is not None and entitlement.until <= entitlement.from_:
+            yield f"{where}: until {entitlement.until} が from {entitlement.from_} より後でありません"
