@@ -7,9 +7,9 @@ import os
 import shutil
 import subprocess
 import time
-import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 

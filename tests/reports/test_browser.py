@@ -64,7 +64,7 @@ def page(tmp_path_factory):
 def characters(page: str) -> set[str]:
     """What the page shows: neither its markup nor its style."""
     body = re.sub(r"<style>.*?</style>", "", page, flags=re.S)
-    return set(re.sub(r"<[^>]*>", "", body)) | set(page[: page.index("<body")].split("<title>")[1].split("</title>")[0])
+    return set(re.sub(r"<[^>]*>", "", body)) | set(page[: page.index("<body")].split("<title>")[1].split("</title>", maxsplit=1)[0])
 
 
 def test_the_page_renders_with_its_charts(page, browse):
