@@ -43,7 +43,9 @@ def place(estate: ResolvedEstate, load: VmLoad, *, seed: int = 0) -> Placement:
     sites = {}
     for position, site in enumerate(estate.sites):
         vms = tuple(vm for vm in estate.vms if vm.site == site.id)
-        vm_load = np.array([load.load[rows[vm.id]] if vm.id in rows else none for vm in vms]).reshape(len(vms), len(none))
+        vm_load = np.array([load.load[rows[vm.id]] if vm.id in rows else none for vm in vms]).reshape(
+            len(vms), len(none)
+        )
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(position,)))
         sites[site.id] = _place_site(estate, site.id, vms, vm_load, rng)
     host_rows = {host.id: row for row, host in enumerate(estate.hosts)}

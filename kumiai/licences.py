@@ -45,6 +45,7 @@ def count(
             entitlements=None if plan is None else plan.estate.entitlements,
             as_of=day,
             rules_dir=rules,
+            layout_digest=None if plan is None else plan.layout_digest,
         )
     except licensing.LicensingError as error:
         raise RefusedError(*str(error).splitlines()) from None

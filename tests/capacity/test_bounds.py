@@ -18,7 +18,7 @@ from capacity.online import table
 from capacity.profile import slot_load
 from capacity.records import Schedule
 from capacity.runs import generate
-from estate.records import OnlineProfile
+from estate.catalogue_records import OnlineProfile
 from tests.capacity.random_estates import estates
 from tests.capacity.schedule_rules import broken_rules, plain_peaks
 from tests.capacity.small_estates import ASSUMED, after, estate, job, rule, window
