@@ -96,9 +96,7 @@ def test_the_stacks_are_built_in_order_and_a_preview_finds_nothing(standing):
 
 def test_vms_run_where_and_as_the_plan_says(standing):
     layout = standing.plan.layout
-    assert standing.domains() == {
-        host.id: {vm.id for vm in layout.vms if vm.host == host.id} for host in layout.hosts
-    }
+    assert standing.domains() == {host.id: {vm.id for vm in layout.vms if vm.host == host.id} for host in layout.hosts}
     for vm in layout.vms:
         domain = ElementTree.fromstring(standing.virsh(vm.host, "dumpxml", vm.id))  # noqa: S314 - libvirt's own
         assert domain.get("type") == "qemu"
@@ -141,17 +139,17 @@ def test_a_preview_that_looks_at_the_hosts_finds_nothing_either(standing):
 
 def test_an_older_generation_is_refused_and_forgets_nothing(standing, tmp_path):
     newer = plans.write(tmp_path / "newer", tenants=1, generation=2)
-    standing.deploy(newer.path)
+    done = standing.pulumi("up", "--yes", "--skip-preview", "--stack", "hosts-dc", "--config", f"plan={newer.path}")
+    assert done.returncode == 0, done.stdout
     with pytest.raises(deploy.DeployError, match="世代 1 の計画は、構築済みの世代 2 より古い"):
         standing.deploy(standing.plan.path)
-    older = standing.pulumi("preview", "--stack", "t00", "--config", f"plan={standing.plan.path}")
+    older = standing.pulumi("up", "--yes", "--skip-preview", "--stack", "hosts-dc")
     assert older.returncode != 0
     assert "世代 1 の計画" in older.stdout
     assert "Traceback" not in older.stdout
-    outputs = json.loads(standing.pulumi("stack", "output", "--json", "--stack", "t00").stdout)
+    outputs = json.loads(standing.pulumi("stack", "output", "--json", "--stack", "hosts-dc").stdout)
     assert outputs["generation"] == 2
     assert outputs["layout_digest"] == newer.layout_digest
-    standing.deploy(newer.path)
 
 
 def test_an_unfit_plan_touches_nothing(standing, tmp_path):
@@ -177,20 +175,20 @@ def test_a_seed_with_other_content_would_be_replaced_and_that_is_refused(standin
         layout["vms"][0]["address"] = "10.0.0.77"
 
     moved = plans.write(tmp_path / "moved", readdress, tenants=1, generation=4)
-    preview = standing.pulumi("preview", "--stack", "t00", "--config", f"plan={moved.path}", "--json")
-    assert preview.returncode != 0
-    steps = json.loads(preview.stdout)["steps"]
-    replaced = {step["urn"].rpartition("::")[2] for step in steps if "replace" in step["op"]}
-    first = moved.layout.vms[0].id
-    assert f"{first}-seed" in replaced
-    assert not {name for name in replaced if not name.startswith(first)}
+    first, *others = moved.layout.vms
     before = standing.domains()
-    with pytest.raises(deploy.DeployError, match="運用手順書"):
-        standing.deploy(moved.path)
+    # Without its preview, `up` has the most room to do harm before it is stopped.
+    done = standing.pulumi("up", "--yes", "--skip-preview", "--stack", "t00", "--config", f"plan={moved.path}")
+    assert done.returncode != 0
+    refused = [line for line in done.stdout.splitlines() if "unable to replace" in line]
+    assert any(f"::{first.id}-seed" in line for line in refused), done.stdout
+    assert not [line for line in refused for vm in others if vm.id in line]
     assert standing.domains() == before
     # The volume on the host is still the first one.
-    volumes = standing.virsh(moved.layout.vms[0].host, "vol-list", "default")
-    assert volumes.count(f"{first}-seed-") == 2  # its name and its path
+    network = next(network for network in standing.plan.layout.networks if network.id == first.network)
+    volumes = standing.virsh(first.host, "vol-list", "default")
+    assert seed.make(standing.plan.layout.vms[0], network).volume in volumes
+    assert seed.make(first, network).volume not in volumes
 
 
 def test_a_host_that_does_not_answer_is_named(standing, tmp_path):

@@ -49,7 +49,8 @@ def test_an_update_that_succeeds(tmp_path):
 
 def test_an_update_that_fails_says_why_once(tmp_path):
     text = (
-        "<{%reset%}>1 error occurred:\n\t* error defining libvirt domain: domain 't00-ap-01' already exists with uuid 1 -   <d>\n"
+        "<{%reset%}>1 error occurred:\n"
+        "\t* error defining libvirt domain: domain 't00-ap-01' already exists with uuid 1 -   <d>\n"
         "<domain>\n</domain>\n"
     )
     events = [
@@ -97,7 +98,9 @@ def test_an_engine_that_ignores_the_interrupt_is_ended_and_its_lock_removed(tmp_
     assert outcome.returncode == -signal.SIGKILL
     child = int((tmp_path / "child").read_text())
     for _ in range(50):
-        state = subprocess.run(["ps", "-o", "stat=", "-p", str(child)], capture_output=True, text=True, check=False).stdout
+        state = subprocess.run(
+            ["ps", "-o", "stat=", "-p", str(child)], capture_output=True, text=True, check=False
+        ).stdout
         if not state.strip() or state.startswith("Z"):
             break
         time.sleep(0.1)

@@ -42,7 +42,12 @@ def test_a_tenants_stack_holds_its_vms_and_nothing_else(tenant):
     assert [domain.name for domain in tenant.of("Domain")] == ["t00-s00-ap-01", "t00-s00-ap-02", "t00-s00-db-01"]
     assert [domain.inputs["name"] for domain in tenant.of("Domain")] == [each.name for each in tenant.of("Domain")]
     assert len(tenant.of("Volume")) == 9
-    assert {each.type.rpartition(":")[2] for each in tenant.resources} == {"Domain", "Volume", "VirtualMachine", "libvirt"}
+    assert {each.type.rpartition(":")[2] for each in tenant.resources} == {
+        "Domain",
+        "Volume",
+        "VirtualMachine",
+        "libvirt",
+    }
 
 
 def test_every_resource_goes_to_its_hosts_own_provider(plan, tenant, site):
@@ -182,7 +187,9 @@ def test_the_stack_reads_its_configuration_and_its_own_last_outputs(plan, tmp_pa
     answers = Mocks(outputs={"generation": 1.0})
 
     def whole() -> None:
-        set_all_config({"kumiai:plan": str(plan.path), "kumiai:uris": str(uris), "pulumi:disable-default-providers": "[]"})
+        set_all_config(
+            {"kumiai:plan": str(plan.path), "kumiai:uris": str(uris), "pulumi:disable-default-providers": "[]"}
+        )
         program.main()
 
     declared = run(whole, "t01", answers)
