@@ -131,3 +131,11 @@ def test_a_result_of_another_form_is_refused_with_its_place(tmp_path):
     results.write_result(plan, saved.LATENESS, b'{"format_version": "1.0", "verdict": 3}')
     with pytest.raises(FolderError, match=r"lateness\.json"):
         gather(plan)
+
+
+def test_a_week_that_is_no_date_is_refused(tmp_path):
+    plain = folders.contents()
+    peaks = tuple(peak.model_copy(update={"tightest_week": "someday"}) for peak in plain.run.peaks)
+    plan = folder.write(tmp_path / "out", folder.with_run(plain, plain.run.model_copy(update={"peaks": peaks})))
+    with pytest.raises(FolderError, match="tightest_week"):
+        gather(plan)
