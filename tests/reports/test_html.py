@@ -140,7 +140,8 @@ def test_headings_captions_and_descriptions_are_there(text):
 def test_the_page_shows_what_was_saved(text):
     for needle in (
         "延岡市", "日田市", "契約書が優先します", "microsoft-sql-server.core-per-vm", "未確認：数える単位",
-        "令和9年5月1日から令和9年6月30日まで、t00", "1. 仮想サーバーが移動できると", "2. 繁忙期に", "3. ホストが増えると",
+        "令和9年5月1日から令和9年6月30日まで、t00", "1. 仮想サーバーが移動できると",
+        "2. 繁忙期に", "3. ホストが増えると",
         "20 回模擬", "+15.2", "−1.5", "住民基本台帳", "仮定値", "平均", "予備（N+1）", "不合格 1 件",
     ):  # fmt: skip
         assert needle in text, needle
