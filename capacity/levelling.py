@@ -2,8 +2,9 @@
 
 Both obey windows, precedence and lags, VM slots and vCPU, exclusivity and room for a rerun, and start on the 10-minute
 grid. Levelling places the largest work first where its site is least loaded (`levelling_fill`), makes room for what
-found none (`levelling_repair`), then moves the runs around the highest slots until nothing lowers the peak. All steps
-are bounded by counts, so the same seed gives the same schedule; `time_limit_s` is only a guard against surprises.
+found none (`levelling_repair`), moves single runs away from the highest slots, and at last solves for the runs around
+them together (`levelling_search`). All steps are bounded by counts, so the same seed gives the same schedule;
+`time_limit_s` is only a guard against surprises.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from capacity.grid import FreeCores, Grid, build, reduce_rows
 from capacity.levelling_earliest import earliest_starts
 from capacity.levelling_fill import Batch, Filler
 from capacity.levelling_repair import Repair
+from capacity.levelling_search import Search
 from capacity.misfits import window_misfits
 from capacity.profile import deliver, online_site_load
 from capacity.records import SLOT_S, Bools, Floats, Ints, OnlineTable, RunTable, Schedule
@@ -43,7 +45,7 @@ def earliest(runs: RunTable, online: OnlineTable) -> Schedule:
     return _schedule(grid, start, window, late)
 
 
-def level(  # noqa: PLR0913 - the contract with `planning`, keyword-only beyond the two tables
+def level(
     runs: RunTable,
     online: OnlineTable,
     *,
@@ -63,13 +65,13 @@ def level(  # noqa: PLR0913 - the contract with `planning`, keyword-only beyond 
     grid = build(runs)
     if len(runs) == 0:
         return _schedule(grid, np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64))
-    free = FreeCores(runs, online, grid.slots)
     if before is None:
         before = earliest(runs, online)
     home = np.round(before.start_s / SLOT_S).astype(np.int64)
     late = np.array([misfit.run for misfit in before.misfits if misfit.run is not None], dtype=np.int64)
+    # A misfit may start and end after the last window.
     slots = max(grid.slots, int((home + grid.length).max()) + 1)
-    filler = Filler(grid, free, online_site_load(runs, online, slots))
+    filler = Filler(grid, FreeCores(runs, online, slots), online_site_load(runs, online, slots))
     movable = _movable(grid, home, late)
     for run in np.flatnonzero(~movable).tolist():
         filler.put(np.array([run]), home[run : run + 1], filler.demand_of(run))
@@ -84,10 +86,15 @@ def level(  # noqa: PLR0913 - the contract with `planning`, keyword-only beyond 
     target = np.array([bounds[site][0] for site in runs.site_names])
 
     def report(share: float) -> bool:
-        progress("山を崩す", 0.4 + 0.6 * share)
+        progress("山を崩す", 0.4 + 0.3 * stage + 0.3 * share)
         return time.monotonic() < deadline
 
-    _lower_peaks(filler, batches, target, np.random.default_rng(seed), report)
+    stage = 0
+    rng = np.random.default_rng(seed)
+    _lower_peaks(filler, batches, target, rng, report)
+    stage = 1
+    for site in np.flatnonzero(filler.load.max(axis=1) > target * (1 + _CLOSE)).tolist():
+        Search(filler, movable, site, rng).lower(float(target[site]) * (1 + _CLOSE), report)
     progress("平準化が終わった", 1.0)
     start = home if _worse(filler, home, runs) else filler.start
     return _schedule(grid, start, before.window, late)

@@ -83,6 +83,10 @@ class _ListScheduler:
         self.cores, self.exclusive = runs.max_cores.tolist(), runs.exclusive.tolist()
         self.after_ptr, self.after_run, self.gap = runs.after_ptr.tolist(), runs.after_run.tolist(), grid.gap.tolist()
         self.next_ptr, self.next_run = grid.next_ptr.tolist(), grid.next_run.tolist()
+        # A run longer than each of its windows is a misfit of its first one; it has nothing to wait for.
+        self.possible = (
+            np.bitwise_or.reduceat(grid.high >= grid.low, runs.window_ptr[:-1]).tolist() if len(runs) else []
+        )
         self.waiting = np.diff(runs.after_ptr).tolist()
         count = len(runs)
         self.start = [-1] * count
@@ -97,7 +101,7 @@ class _ListScheduler:
         ready = now
         for edge in range(self.after_ptr[run], self.after_ptr[run + 1]):
             ready = max(ready, self.start[self.after_run[edge]] + self.gap[edge])
-        while row + 1 < self.ptr[run + 1] and max(self.low[row], ready) > self.high[row]:
+        while self.possible[run] and row + 1 < self.ptr[run + 1] and max(self.low[row], ready) > self.high[row]:
             row += 1
         self.version[run] += 1
         entry = (max(self.low[row], ready), self.latest[run], run, row, self.version[run])
@@ -114,17 +118,15 @@ class _ListScheduler:
                 held[:] = [other for other in held if other[1] > time]
             wanted = (self.cores[run], self.vm[run], self.exclusive[run])
             found = self.rooms.first_fit(held, time, self.high[row], self.length[run], wanted)
-            if found < 0 and row + 1 < self.ptr[run + 1]:
+            if found < 0 and row + 1 < self.ptr[run + 1] and self.possible[run]:
                 self.enter(run, row + 1, time)
                 continue
             if found < 0:
                 found = self._turn_out(run, time, self.high[row], wanted)
             self.late[run] = found < 0
             if found < 0:
-                row = self._first_usable(run)
-                begin = max(self.low[row], time)
-                found = self.rooms.first_fit(held, begin, FAR // 2, self.length[run], wanted)
-                found = begin if not 0 <= found < self.rooms.slot_count else found
+                found = self.rooms.first_fit(held, time, FAR // 2, self.length[run], wanted)
+                found = time if not 0 <= found < self.rooms.slot_count else found
             self._place(run, found, row, wanted, time)
 
     def _place(self, run: int, found: int, row: int, wanted: tuple[float, int, bool], now: int) -> None:
@@ -172,11 +174,6 @@ class _ListScheduler:
             self._withdraw(follower)
             self.waiting[follower] += 1
             self.version[follower] += 1
-
-    def _first_usable(self, run: int) -> int:
-        """The first window that would hold the run if it were alone, else its first window."""
-        rows = range(self.ptr[run], self.ptr[run + 1])
-        return next((row for row in rows if self.low[row] <= self.high[row]), self.ptr[run])
 
 
 def earliest_starts(grid: Grid, free: FreeCores) -> tuple[Ints, Ints, Ints]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from capacity.grid import FAR, FreeCores, Grid, demand, reduce_rows, rows_of
 from capacity.records import SLOT_S, Bools, Floats, Ints
@@ -17,6 +19,8 @@ from capacity.records import SLOT_S, Bools, Floats, Ints
 UNPLACED = -FAR
 _TIE = 0.05
 _BIG = 1e30
+
+_Counts: TypeAlias = npt.NDArray[np.int16]
 
 
 @dataclass(frozen=True)
@@ -30,29 +34,28 @@ class Batch:
 class Occupancy:
     """Which slots are held, per VM and per system. Counts per slot, allocated when first used."""
 
-    def __init__(self, grid: Grid, free: FreeCores) -> None:
+    def __init__(self, grid: Grid, free: FreeCores, slots: int) -> None:
         runs = grid.runs
         self._runs = runs
-        self._slots = grid.slots
+        self._slots = slots
         self._free = free
-        self._on_vm: dict[int, tuple[Ints, Floats | None]] = {}
-        self._in_system: dict[int, tuple[Ints, Ints]] = {}
+        self._on_vm: dict[int, tuple[_Counts, Floats | None]] = {}
+        self._in_system: dict[int, tuple[_Counts, _Counts]] = {}
         exclusive_systems = np.unique(runs.system[runs.exclusive]).tolist()
         self._has_exclusive = frozenset(exclusive_systems)
 
-    def _vm(self, vm: int) -> tuple[Ints, Floats | None]:
+    def _vm(self, vm: int) -> tuple[_Counts, Floats | None]:
         found = self._on_vm.get(vm)
         if found is None:
             free = self._free.of(vm)
-            # 32 bits keep hundreds of VMs x a year of slots small; the margin covers their rounding.
-            found = (np.zeros(self._slots, dtype=np.int8), None if free is None else free.astype(np.float32))
+            found = (np.zeros(self._slots, dtype=np.int16), free)
             self._on_vm[vm] = found
         return found
 
-    def _system(self, system: int) -> tuple[Ints, Ints]:
+    def _system(self, system: int) -> tuple[_Counts, _Counts]:
         found = self._in_system.get(system)
         if found is None:
-            found = (np.zeros(self._slots, dtype=np.int8), np.zeros(self._slots, dtype=np.int8))
+            found = (np.zeros(self._slots, dtype=np.int16), np.zeros(self._slots, dtype=np.int16))
             self._in_system[system] = found
         return found
 
@@ -77,7 +80,7 @@ class Occupancy:
         count, free = self._vm(vm)
         out: Bools = count[slots] >= runs.vm_slots[vm]
         if free is not None:
-            out |= free[slots] < runs.max_cores[run] - 1e-4
+            out |= free[slots] < runs.max_cores[run] - 1e-9
         if system in self._has_exclusive:
             held, exclusively = self._system(system)
             out |= (held if runs.exclusive[run] else exclusively)[slots] > 0
@@ -141,7 +144,7 @@ class Filler:
     def __init__(self, grid: Grid, free: FreeCores, base: Floats) -> None:
         """`base` is the load per site and slot that cannot be moved (online load)."""
         self.grid = grid
-        self.occupancy = Occupancy(grid, free)
+        self.occupancy = Occupancy(grid, free, base.shape[1])
         self.start = np.full(len(grid.runs), UNPLACED, dtype=np.int64)
         self.load = base.copy()
         self._density = np.zeros(len(grid.runs))

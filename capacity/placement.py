@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,7 +43,9 @@ def place(estate: ResolvedEstate, load: VmLoad, *, seed: int = 0) -> Placement:
     sites = {}
     for position, site in enumerate(estate.sites):
         vms = tuple(vm for vm in estate.vms if vm.site == site.id)
-        vm_load = np.array([load.load[rows[vm.id]] if vm.id in rows else none for vm in vms]).reshape(len(vms), -1)
+        vm_load = np.array([load.load[rows[vm.id]] if vm.id in rows else none for vm in vms]).reshape(
+            len(vms), len(none)
+        )
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(position,)))
         sites[site.id] = _place_site(estate, site.id, vms, vm_load, rng)
     host_rows = {host.id: row for row, host in enumerate(estate.hosts)}
@@ -78,13 +81,12 @@ def _place_site(
         misfits = (Misfit("host", reason),) if vms or missing else ()
         bound = (1 if vms else 0) + len(always_empty) + estate.policy.spare_hosts
         return _SitePlacement(vms, (None,) * len(vms), reserve, bound, "置けるホストがありません", misfits)
-    problem = _problem(estate, vms, load, usable, reserved)
-    whole = _problem(estate, vms, load, hosts, [])
+    problem = _problem(estate, vms, load, usable, reserved).binding_blocks()
+    whole = _problem(estate, vms, problem.load, hosts, [])
     possible = np.flatnonzero(problem.fits_alone().any(axis=1))
     needed, proof = needed_bins(whole.only(possible), RESOURCES)
-    inner = problem.only(possible).binding_blocks()
     bin_of = np.full(len(vms), -1, dtype=np.int64)
-    bin_of[possible] = pack(inner, bound=needed, rng=rng)
+    bin_of[possible] = pack(problem.only(possible), bound=needed, rng=rng)
     if reserve:
         proof += f"。ほかに予備 {len(reserve)} 台"
     return _SitePlacement(
@@ -127,7 +129,13 @@ def _problem(
     if reserved:
         room = np.minimum(room, _room(estate, reserved[:1]))
         cores = np.minimum(cores, float(reserved[0].cores))
-    need = np.array([[vm.memory_gib, sum(disk.size_gib for disk in vm.disks), _largest_vcpu(vm)] for vm in vms])
+    need = np.array(
+        [
+            # whole MiB, as the layout has them: rounded up for VMs, down for hosts
+            [math.ceil(vm.memory_gib * 1024) / 1024, math.fsum(disk.size_gib for disk in vm.disks), _largest_vcpu(vm)]
+            for vm in vms
+        ]
+    )
     groups: dict[str, list[int]] = {}
     for row, vm in enumerate(vms):
         for name in vm.anti_affinity:
@@ -151,7 +159,11 @@ def _room(estate: ResolvedEstate, hosts: list[ResolvedHost]) -> Floats:
     policy = estate.policy
     return np.array(
         [
-            [host.memory_gib * policy.memory_overcommit, host.disk_gib, host.cores * policy.vcpu_overcommit]
+            [
+                math.floor(host.memory_gib * 1024) / 1024 * policy.memory_overcommit,
+                host.disk_gib,
+                host.cores * policy.vcpu_overcommit,
+            ]
             for host in hosts
         ]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,10 +49,10 @@ def vm_load(runs: RunTable, schedule: Schedule, online: OnlineTable) -> VmLoad:
     kept: dict[bytes, Floats] = {}
     for first in range(0, slots, _DAY_SLOTS):
         day = pieces.load(len(runs.vm_names), first, min(_DAY_SLOTS, slots - first))
-        for column in _undominated_neighbours(np.ascontiguousarray(day.T)):
-            kept.setdefault(column.tobytes(), column)
-    columns = np.array(list(kept.values()), dtype=np.float64).reshape(len(kept), len(runs.vm_names))
-    return VmLoad(runs.vm_names, SLOT_S, np.ascontiguousarray(columns.T))
+        loaded = np.ascontiguousarray(day.T[day.any(axis=0)])
+        for column in _undominated_neighbours(loaded):
+            kept.setdefault(hashlib.blake2b(column, digest_size=16).digest(), column)
+    return VmLoad(runs.vm_names, SLOT_S, _side_by_side(list(kept.values()), len(runs.vm_names)))
 
 
 def compress(load: VmLoad) -> VmLoad:
@@ -66,8 +67,11 @@ def compress(load: VmLoad) -> VmLoad:
     for column in columns[order]:
         if not any(bool((column <= other).all()) for other in kept):
             kept.append(column)
-    shaped = np.array(kept, dtype=np.float64).reshape(len(kept), len(load.vm_names))
-    return VmLoad(load.vm_names, load.slot_s, np.ascontiguousarray(shaped.T))
+    return VmLoad(load.vm_names, load.slot_s, _side_by_side(kept, len(load.vm_names)))
+
+
+def _side_by_side(columns: list[Floats], vms: int) -> Floats:
+    return np.stack(columns, axis=1) if columns else np.zeros((vms, 0))
 
 
 def _undominated_neighbours(slots: Floats) -> Floats:
@@ -111,5 +115,5 @@ class _Pieces:
         core_s = np.bincount(
             self.vm[rows][piece] * slots + slot, weights=overlap_s * self.cores[rows][piece], minlength=vms * slots
         )
-        rounded_up = np.ceil(core_s / SLOT_S / GRID - 1e-3) * GRID
+        rounded_up = np.maximum(np.ceil(core_s / SLOT_S / GRID - 1e-3), 0.0) * GRID
         return np.asarray(rounded_up.reshape(vms, slots), dtype=np.float64)

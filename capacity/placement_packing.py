@@ -68,8 +68,9 @@ def _refilled(packing: _Packing, weight: Floats, rng: np.random.Generator) -> _P
     loose = np.flatnonzero(np.isin(packing.bin_of, chosen) | (packing.bin_of < 0))
     candidate = packing.copy()
     candidate.remove(chosen)
-    noisy = weight * rng.uniform(0.7, 1.3, len(weight))
-    candidate.insert(loose[_decreasing(noisy[loose])], tight=bool(rng.random() < 0.8))
+    noisy = weight * rng.uniform(0.7, 1.3, len(weight)) if rng.random() < 0.8 else rng.random(len(weight))
+    order = None if rng.random() < 0.7 else rng.permutation(len(packing.count))
+    candidate.insert(loose[_decreasing(noisy[loose])], tight=bool(rng.random() < 0.7), order=order)
     return candidate
 
 
@@ -130,15 +131,16 @@ class _Packing:
         """Lower is better: all placed, few bins, and full bins beside nearly empty ones."""
         return self.unplaced(), self.used(), -float((self.fill() ** 2).sum())
 
-    def insert(self, items: Ints, *, tight: bool) -> None:
+    def insert(self, items: Ints, *, tight: bool, order: Ints | None = None) -> None:
         """Put items one by one into a used bin (the fullest that takes it when `tight`, else the first), or a new one.
 
-        New bins are opened in order of size, the largest first.
+        Bins are tried and opened in `order`, by size where there is none, the largest first.
         """
-        size = (self.problem.room / np.maximum(self.problem.room.max(axis=0), 1e-12)).sum(axis=1)
-        by_size = np.argsort(-size, kind="stable")
+        if order is None:
+            largest = np.maximum(self.problem.room.max(axis=0), 1e-12)
+            order = np.argsort(-(self.problem.room / largest).sum(axis=1), kind="stable")
         for item in items.tolist():
-            bins = by_size[self._static_room(item)[by_size]]
+            bins = order[self._static_room(item)[order]]
             open_bins = bins[self.count[bins] > 0]
             if tight:
                 free = (self.limit[open_bins] - self.taken[open_bins]) / np.maximum(self.problem.room[open_bins], 1e-12)

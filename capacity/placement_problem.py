@@ -53,7 +53,9 @@ class PackingProblem:
         return np.asarray(sizes & (peaks[:, None] <= self.cores[None, :] + CORES_SLACK), dtype=np.bool_)
 
     def only(self, items: Ints) -> PackingProblem:
-        """The same bins with these items only."""
+        """The same bins with these items only (in ascending order)."""
+        if len(items) == len(self.item_names):
+            return self
         position = {int(item): new for new, item in enumerate(items)}
         groups = (tuple(position[item] for item in group if item in position) for group in self.apart)
         return replace(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .base_records import Window
+from .catalogue_records import Catalogue, Job, System
 from .circles import circles
 from .known import Known, unknown
 from .places import Step, find
 from .problems import shown
-from .records import Catalogue, Job, System, Window
 from .validation import Document
 
 

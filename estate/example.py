@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from .problems import EstateErrors, Problem, shown
+from .problems import shown, visible
 from .schema import FOLDER as SCHEMAS
 
 STARTER = "starter"
@@ -15,6 +15,13 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _EXAMPLES = Path(__file__).parents[1] / "examples"
 _SCHEMA = "estate.schema.json"
 _FOR_EDITORS = f"# yaml-language-server: $schema={_SCHEMA}\n"
+
+
+class ExampleError(Exception):
+    """The example cannot be written; the message says why, in Japanese, and what would be right."""
+
+    def __init__(self, destination: Path, reason: str) -> None:
+        super().__init__(f"{visible(str(destination))}: {reason}")
 
 
 def templates() -> tuple[str, ...]:
@@ -25,16 +32,16 @@ def templates() -> tuple[str, ...]:
 def write(destination: Path, template: str = STARTER) -> Path:
     """Write an example into a new or empty folder, with the schema for completion; returns the estate file's path.
 
-    Either the whole folder is there afterwards or nothing. Raises EstateErrors for an unknown template, a destination
+    Either the whole folder is there afterwards or nothing. Raises ExampleError for an unknown template, a destination
     that holds something already, and where the folder cannot be written.
     """
     if template not in templates():
-        raise _refused(destination, f"ひな型{shown(template)}はありません。使えるもの: {'、'.join(templates())}")
+        raise ExampleError(destination, f"ひな型{shown(template)}はありません。使えるもの: {'、'.join(templates())}")
     try:
         if destination.is_symlink() or (destination.exists() and not destination.is_dir()):
-            raise _refused(destination, "フォルダーではありません。新しいフォルダーの名前を書いてください")
+            raise ExampleError(destination, "フォルダーではありません。新しいフォルダーの名前を書いてください")
         if destination.is_dir() and any(destination.iterdir()):
-            raise _refused(destination, "フォルダーが空ではありません。新しいフォルダーの名前を書いてください")
+            raise ExampleError(destination, "フォルダーが空ではありません。新しいフォルダーの名前を書いてください")
         destination.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{destination.name}.", dir=destination.parent))
         try:
@@ -43,7 +50,7 @@ def write(destination: Path, template: str = STARTER) -> Path:
         finally:
             shutil.rmtree(beside, ignore_errors=True)
     except OSError as error:
-        raise _refused(destination, f"書き込めません（{error.strerror or error}）") from error
+        raise ExampleError(destination, f"書き込めません（{error.strerror or error}）") from error
     return destination / "estate.yaml"
 
 
@@ -59,7 +66,3 @@ def _fill(folder: Path, source: Path) -> None:
         if path.is_file():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-
-
-def _refused(destination: Path, message: str) -> EstateErrors:
-    return EstateErrors([Problem(str(destination), 1, 1, "", message)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 ExitCode = Literal[2, 3]
@@ -28,6 +28,10 @@ class Problem:
     def __str__(self) -> str:
         path = f"{self.path}: " if self.path else ""
         return visible(f"{self.file}:{self.line}:{self.column}: {path}{self.message}")
+
+    def to_json(self) -> dict[str, str | int]:
+        """The problem as plain data, for `--json`."""
+        return asdict(self)
 
 
 class EstateErrors(Exception):  # noqa: N818 - it holds every mistake, not one error

@@ -29,10 +29,10 @@ class _References:
     def expect(
         self, kind: str, name: str | None, known: frozenset[str] | Mapping[str, object], path: list[Step]
     ) -> bool:
-        """Whether `name` is known; reports it at `path` otherwise."""
+        """Whether `name` is known; reports it at `path` otherwise: at the key where the name is a key."""
         if name is None or name in known:
             return True
-        self.document.report(path, unknown(kind, name, known), key=True)
+        self.document.report(path, unknown(kind, name, known), key=path[-1] == name)
         return False
 
     def system(self, name: str | None, path: list[Step]) -> bool:

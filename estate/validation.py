@@ -37,9 +37,9 @@ class Document(Generic[M]):
     problems: list[Problem] = field(default_factory=list)
     _reported: frozenset[tuple[str, int, int]] = frozenset()
 
-    def seal(self) -> None:
+    def seal(self, stand_ins: set[tuple[str, int, int]]) -> None:
         """From here on nothing more is reported where something is wrong already: the cross checks see stand-ins."""
-        self._reported = frozenset((p.file, p.line, p.column) for p in self.problems)
+        self._reported = frozenset(stand_ins) | {(p.file, p.line, p.column) for p in self.problems}
 
     def report(self, path: Sequence[Step], message: str, exit_code: ExitCode = 2, *, key: bool = False) -> None:
         """Add a problem at a path of the record; `key` points at the key instead of the value."""
@@ -62,6 +62,7 @@ def validate(
 ) -> Document[M]:
     """The record of a tree. `problems` are those of the reader; `stand_ins` replace broken required root keys."""
     document: Document[M] = Document(root, root, None, list(problems))
+    stand_in_places: set[tuple[str, int, int]] = set()
     known = {(p.file, p.line, p.column) for p in problems}
     here = _replaced(root, {path: _like(node, "?") for path, node in _numbers_for_dates(root, model)})
     for attempt in range(_MOST_PRUNINGS):
@@ -76,13 +77,13 @@ def validate(
         if attempt == 0:
             document.problems += [p for p in _described(here, model, errors) if (p.file, p.line, p.column) not in known]
         if attempt == 0:
-            here, errors = _with_examples(here, model, errors)
+            here, errors, stand_in_places = _with_examples(here, model, errors)
         removed = {_removal(here, model, find(here, _path(e)), e["type"]) for e in errors}
         if () in removed:
             here = _with_stand_ins(here, errors, stand_ins or {})
             removed.discard(())
         here = _pruned(here, sorted(removed, key=len, reverse=True))
-    document.seal()
+    document.seal(stand_in_places)
     return document
 
 
@@ -119,6 +120,7 @@ def _described(root: Node, model: type[BaseModel], errors: Sequence[ErrorDetails
     for at, group in by_place.items():
         if group[0][0]["type"] == "extra_forbidden":
             unknown.setdefault(at[:-1], []).append(str(at[-1]))
+    holders = {at[:length] for at in by_place for length in range(len(at))}
     problems = []
     for at, group in by_place.items():
         error, place = group[0]
@@ -130,7 +132,7 @@ def _described(root: Node, model: type[BaseModel], errors: Sequence[ErrorDetails
                 problems.append(place.node.problem(joined(place.label, missing), text))
         elif error["type"] == "extra_forbidden":
             problems.append(_unknown_key(place, model))
-        elif _deeper(at, by_place) and len(group) == 1 and place.rest[:1] and place.rest[-1] != KEY:
+        elif at in holders and len(group) == 1 and place.rest[:1] and place.rest[-1] != KEY:
             continue  # one branch of a union, while another branch already names the item that is wrong
         elif place.rest[-1:] == (KEY,):
             node = place.key or place.node
@@ -138,10 +140,6 @@ def _described(root: Node, model: type[BaseModel], errors: Sequence[ErrorDetails
         else:
             problems.append(place.node.problem(place.label, _one_of(group, place.node)))
     return problems
-
-
-def _deeper(at: tuple[Step, ...], by_place: dict[tuple[Step, ...], Any]) -> bool:
-    return any(len(other) > len(at) and other[: len(at)] == at for other in by_place) if len(by_place) < 200 else False
 
 
 def _one_of(group: list[tuple[ErrorDetails, Place]], node: Node) -> str:
@@ -220,8 +218,8 @@ def _with_stand_ins(root: Node, errors: Sequence[ErrorDetails], stand_ins: dict[
 
 def _with_examples(
     root: Node, model: type[BaseModel], errors: Sequence[ErrorDetails]
-) -> tuple[Node, list[ErrorDetails]]:
-    """The tree with sound values for wrong or missing required numbers and texts, and the errors that are left.
+) -> tuple[Node, list[ErrorDetails], set[tuple[str, int, int]]]:
+    """The tree with sound values for wrong or missing required numbers and texts, the errors left, and their places.
 
     Otherwise a tenant with a wrong population would be taken out, and its other mistakes would wait for the next try.
     """
@@ -235,7 +233,8 @@ def _with_examples(
             left.append(error)
         else:
             replaced[steps] = _like(place.node, example)
-    return _replaced(root, replaced), left
+    places = {(node.file, node.line, node.column) for node in replaced.values()}
+    return _replaced(root, replaced), left, places
 
 
 def _example(model: type[BaseModel], steps: tuple[Step, ...]) -> int | str | None:

@@ -1,1 +1,1 @@
-"""The Pulumi program: builds exactly the plan folder, and refuses a folder it must not build."""
+"""The Pulumi program that builds what a plan folder says, and the command that runs its stacks in order."""

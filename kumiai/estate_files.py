@@ -7,9 +7,6 @@ from typing import Annotated
 
 import typer
 
-import estate
-from estate import example
-
 from .terminal import MALFORMED, OK, RefusedError, emit, emit_json, tell
 
 
@@ -24,6 +21,8 @@ def new(
     template: Annotated[str, typer.Option("--from", help="starter、pilot、lab のいずれか")] = "starter",
 ) -> None:
     """注釈つきの見本（構成ファイル）を作る。"""
+    from estate import example
+
     try:
         written = example.write(directory, template)
     except example.ExampleError as error:
@@ -37,6 +36,8 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="JSON で出力する")] = False,
 ) -> None:
     """構成ファイルの誤りをすべて一度に示す。"""
+    import estate
+
     outcome = estate.check(estate_path)
     code = estate.EstateErrors(outcome.problems).exit_code if outcome.problems else OK
     if as_json:

@@ -10,8 +10,6 @@ from typing import Annotated
 
 import typer
 
-import lab as laboratory
-
 from .terminal import FAILURE, OK, RefusedError, emit, emit_json, tell
 
 State = Annotated[Path | None, typer.Option("--state", metavar="DIR", help="状態フォルダー（既定は .lab）")]
@@ -35,6 +33,8 @@ def up(
     as_json: AsJson = False,
 ) -> None:
     """検証環境を起動する。"""
+    import lab as laboratory
+
     with _explained():
         running = laboratory.up(state, hosts=hosts, plan=plan, progress=tell)
     if as_json:
@@ -47,6 +47,8 @@ def up(
 
 def status(state: State = None, as_json: AsJson = False) -> None:
     """ホスト、網、動いている仮想サーバを示す。ゲストには実際に ping と TCP で話しかける。"""
+    import lab as laboratory
+
     with _explained():
         seen = laboratory.status(state)
     if as_json:
@@ -76,6 +78,8 @@ def execute(
     state: State = None,
 ) -> None:
     """ホストの名前空間の中で命令を実行する。"""
+    import lab as laboratory
+
     with _explained():
         done = laboratory.execute(state, host, command, capture=False)
     raise typer.Exit(done.returncode if 0 <= done.returncode < 128 else FAILURE)
@@ -83,6 +87,8 @@ def execute(
 
 def down(state: State = None) -> None:
     """検証環境を跡形なく片付ける。"""
+    import lab as laboratory
+
     with _explained():
         ended = laboratory.down(state)
     emit("検証環境を片付けました" if ended else "検証環境は動いていません")
@@ -90,6 +96,8 @@ def down(state: State = None) -> None:
 
 @contextmanager
 def _explained() -> Iterator[None]:
+    import lab as laboratory
+
     try:
         yield
     except laboratory.LabUnavailable as reason:

@@ -8,9 +8,6 @@ from typing import Annotated
 
 import typer
 
-import licensing
-from layout import folder, results
-
 from .terminal import RefusedError, emit_text
 
 RESULT_NAME = "licences.json"
@@ -35,16 +32,23 @@ def count(
     as_json: Annotated[bool, typer.Option("--json", help="JSON で出力する")] = False,
 ) -> None:
     """この構成に要るライセンスの数と、年度内に起こる違反を示す。"""
+    import licensing
+    from layout import folder, results
+
     day = _day(as_of)
     plan = folder.read(source) if source.is_dir() else None
     layout = plan.layout if plan is not None else folder.read_layout(source)
-    result = licensing.count(
-        layout,
-        fiscal_year=layout.estate.fiscal_year,
-        entitlements=None if plan is None else plan.estate.entitlements,
-        as_of=day,
-        rules_dir=rules,
-    )
+    try:
+        result = licensing.count(
+            layout,
+            fiscal_year=layout.estate.fiscal_year,
+            entitlements=None if plan is None else plan.estate.entitlements,
+            as_of=day,
+            rules_dir=rules,
+            layout_digest=None if plan is None else plan.layout_digest,
+        )
+    except licensing.LicensingError as error:
+        raise RefusedError(*str(error).splitlines()) from None
     if plan is not None and day is None and rules is None:
         results.write_result(plan, RESULT_NAME, result.to_json().encode())
     emit_text(result.to_json() if as_json else result.to_text())

@@ -1,15 +1,18 @@
-"""The command `kumiai`: groups the commands and turns expected errors into lines and exit codes."""
+"""The command `kumiai`: groups the commands and turns expected errors into lines and exit codes.
+
+Rooms are imported inside their commands, so that `--help` and small commands start at once.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from types import FrameType
 
 import typer
-from layout.folder import FolderError
 
-from estate import EstateErrors
-from licensing import LicensingError
+from layout.errors import FolderError
 
 from . import deploy, estate_files, lab, licences, plan, report, simulate
 from .terminal import FAILURE, INTERRUPTED, MALFORMED, RefusedError, tell
@@ -30,6 +33,10 @@ deploy.register(app)
 lab.register(app)
 
 
+class _Interrupted(BaseException):
+    """Ctrl-C. Not KeyboardInterrupt, which Typer would turn into exit code 1."""
+
+
 def run() -> None:
     """Entry point of the installed command."""
     sys.exit(guarded())
@@ -37,26 +44,27 @@ def run() -> None:
 
 def guarded() -> int:
     """Runs the command line; returns its exit code. Only bugs leave as exceptions."""
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         app()
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else FAILURE
-    except EstateErrors as errors:
-        for problem in errors.problems:
-            tell(str(problem))
-        return errors.exit_code
     except RefusedError as refusal:
         for line in refusal.lines:
             tell(line)
         return refusal.exit_code
-    except (FolderError, LicensingError) as error:
+    except FolderError as error:
         tell(str(error))
         return MALFORMED
-    except KeyboardInterrupt:
-        tell("中断しました。何も書き込んでいません。")
+    except _Interrupted:
+        tell("中断しました。書きかけの結果はありません。")
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of a pipe went away (`kumiai … | head`): nobody is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILURE
     return 0
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise _Interrupted

@@ -7,10 +7,7 @@ from typing import Annotated
 
 import typer
 
-import estate
-import planning
-
-from .terminal import OK, UNFIT, emit, emit_json, progress_bar, tell
+from .terminal import OK, UNFIT, RefusedError, emit, emit_json, progress_bar, tell
 
 
 def register(app: typer.Typer) -> None:
@@ -25,7 +22,13 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="JSON で出力する")] = False,
 ) -> None:
     """暦、バッチ枠、配置を決め、検査済みの計画フォルダーを書く。"""
-    resolved = estate.load(estate_path)
+    import estate
+    import planning
+
+    try:
+        resolved = estate.load(estate_path)
+    except estate.EstateErrors as errors:
+        raise RefusedError(*map(str, errors.problems), exit_code=errors.exit_code) from None
     for warning in resolved.warnings:
         tell(warning)
     with progress_bar() as progress:

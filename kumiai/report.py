@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from layout import folder, results
-
 from .terminal import RefusedError, emit, tell
 
 RESULT_NAME = "report/report.html"
@@ -24,6 +22,7 @@ def report(
     formats: Annotated[str, typer.Option("--format", help="html（カンマ区切り）")] = "html",
 ) -> None:
     """保存済みの結果から報告書を描く。計算はしない。"""
+    from layout import folder, results
     from reports import html
     from reports.record import gather
 

@@ -8,10 +8,6 @@ from typing import Annotated
 
 import typer
 
-from capacity.simulation import reference, replications
-from capacity.simulation import trace as traces
-from layout import folder
-
 from .terminal import RefusedError, emit, emit_json, emit_text, progress_bar
 
 SHOWN_JOBS = 8
@@ -48,6 +44,9 @@ def _week(directory: Path, week: str, repeat: int, seed: int, *, as_json: bool) 
         day = None if week == "tightest" else date.fromisoformat(week)
     except ValueError:
         raise RefusedError(f"--week: 日付が正しくありません（{week}）。YYYY-MM-DD か tightest です") from None
+    from capacity.simulation import replications
+    from layout import folder
+
     plan = folder.read(directory)
     with progress_bar() as progress:
         result = replications.simulate_folder(
@@ -70,6 +69,9 @@ def _week(directory: Path, week: str, repeat: int, seed: int, *, as_json: bool) 
 def _replay(trace: Path, output: Path | None, *, as_json: bool) -> None:
     if output is None:
         raise RefusedError("--trace には結果のフォルダー -o OUT が要ります")
+    from capacity.simulation import reference
+    from capacity.simulation import trace as traces
+
     try:
         system = traces.read_trace(trace)
         result = reference.simulate(system)

@@ -54,7 +54,7 @@ def build(destination: Path) -> ImageFile:
     The first call on a machine fetches Debian's kernel package; later ones copy the image from the cache.
     Raises LabUnavailable when a program is missing or the kernel cannot be fetched.
     """
-    for program in ("syslinux", "mkfs.vfat", "mcopy", "qemu-img", "dpkg-deb"):
+    for program in ("syslinux", "mkfs.vfat", "mcopy", "qemu-img", "dpkg-deb", "apt-get", "apt-cache"):
         if shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None:
             raise LabUnavailable(f"検証環境のイメージ作成に必要なプログラムがありません：{program}")
     if not BUSYBOX.exists():
@@ -65,6 +65,8 @@ def build(destination: Path) -> ImageFile:
         kernel = _kernel(cache)
         image = cache / f"guest-{_key(kernel)}.qcow2"
         if not image.exists():
+            for outdated in cache.glob("guest-*.qcow2"):
+                outdated.unlink()
             _make(kernel, image)
     destination.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(image, destination)

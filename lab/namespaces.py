@@ -66,7 +66,7 @@ def _launcher(where: Places, known: set[int], name: str) -> Process | None:
 def environment(where: Places) -> dict[str, str]:
     """What processes of the laboratory are started with: the mark by which `down` finds them, and plain English."""
     path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    return {"PATH": path, "LC_ALL": "C.UTF-8", "HOME": "/root", MARK: str(where.state_dir)}
+    return {"PATH": path, "LC_ALL": "C.UTF-8", "HOME": str(Path.home()), MARK: str(where.state_dir)}
 
 
 def enter(namespaces: Namespaces, command: Sequence[str]) -> list[str]:

@@ -14,17 +14,28 @@ from lab.plan import LabPlan, NetworkPlan
 from lab.state import SWITCH, Namespaces, State
 from lab.unavailable import LabUnavailable
 
-# Runs inside the switch. The new network namespace ends with the command, and takes its interface along.
-PROBE = """
-exec unshare --net -- /bin/sh -euc '
-    port=$1 bridge=$2 mtu=$3 address=$4; shift 4
-    ip link add eth0 mtu "$mtu" type veth peer name "$port" mtu "$mtu" netns 1
-    nsenter --target 1 --net ip link set "$port" master "$bridge" up
-    ip addr add "$address" dev eth0
-    ip link set lo up
-    ip link set eth0 up
-    exec "$@"
-' probe "p$$" "$@"
+# Runs inside the switch. The endpoint is a macvlan above the bridge, which carries frames at once (a new veth pair
+# loses those of its first second), in a network namespace of its own that ends with the command. Its hardware address
+# follows from its address: for a second after an ARP answer, a peer takes no other one and would answer into the void.
+# Two endpoints with one address cannot live at once, and the kernel takes a moment to forget the last: hence the wait.
+ENDPOINT_FAILED = 125
+ENDPOINT = """
+exec unshare --net -- /bin/sh -c '
+    bridge=$1 address=$2 mac=$3; shift 3
+    nsenter --target 1 --net -- \\
+        ip link add link "$bridge" name eth0 address "$mac" netns "$$" type macvlan mode bridge || exit 125
+    ip addr add "$address" dev eth0 && ip link set lo up || exit 125
+    tries=0
+    until ip link set eth0 up; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 100 ] || exit 125
+        sleep 0.1
+    done
+    "$@"
+    result=$?
+    ip link delete eth0
+    exit "$result"
+' endpoint "$@"
 """
 
 
@@ -97,9 +108,11 @@ def run_on(
     By default the source is the highest address of the subnet that the plan does not use.
     """
     number, plan = network_of(state.plan, network)
-    address = f"{source or free_address(plan)}/{ipaddress.IPv4Network(plan.subnet).prefixlen}"
-    arguments = ["/bin/sh", "-c", PROBE, "probe", _bridge(number), str(plan.mtu), address, *command]
-    return subprocess.run(
+    origin = ipaddress.IPv4Address(source or free_address(plan))
+    address = f"{origin}/{ipaddress.IPv4Network(plan.subnet).prefixlen}"
+    mac = ":".join(f"{byte:02x}" for byte in b"\x02\0" + origin.packed)
+    arguments = ["/bin/sh", "-c", ENDPOINT, "endpoint", _bridge(number), address, mac, *command]
+    done = subprocess.run(
         enter(member(state, SWITCH), arguments),
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -107,6 +120,9 @@ def run_on(
         errors="replace",
         check=False,
     )
+    if done.returncode == ENDPOINT_FAILED:
+        raise LabUnavailable(f"ネットワーク {network} に接続点を作れません：{' '.join(done.stderr.split())}")
+    return done
 
 
 def free_address(plan: NetworkPlan) -> str:

@@ -71,8 +71,8 @@ def up(
     """
     if (hosts is None) == (plan is None):
         raise LabUnavailable("ホスト数か計画フォルダのどちらか一つを指定してください")
-    wanted = numbered(hosts) if hosts is not None else read(plan or Path())
     _require()
+    wanted = numbered(hosts) if hosts is not None else read(plan or Path())
     where = places(state_dir)
     for each in wanted.hosts:
         where.socket(each.id)
@@ -80,7 +80,7 @@ def up(
         state = load(where)
         if state is not None:
             return _resume(where, state, wanted)
-        if where.state_dir.exists() and any(where.state_dir.iterdir()):
+        if where.state_dir.exists() and not _is_ours(where):
             raise LabUnavailable(f"状態フォルダに別のファイルがあります：{where.state_dir}")
         try:
             return _start(where, wanted, progress)
@@ -166,14 +166,22 @@ def _clear(where: Places) -> None:
     left = processes.end([*recorded, *(each for each in found if each not in recorded and each.pid != os.getpid())])
     if left:
         raise LabUnavailable("終了しないプロセスがあります：" + "、".join(str(each.pid) for each in left))
-    if where.record.exists():
+    if _is_ours(where):
         shutil.rmtree(where.state_dir)
     if where.run.exists():
         shutil.rmtree(where.run)
 
 
+def _is_ours(where: Places) -> bool:
+    """Whether the state folder is a laboratory's: it has a record, or an `up` ended before writing its first one."""
+    if where.record.exists():
+        return True
+    return where.state_dir.is_dir() and {each.name for each in where.state_dir.iterdir()} <= {"state.json.new"}
+
+
 def status(state_dir: Path | None = None) -> Status:
     """What runs of the laboratory; without one, no hosts and not up."""
+    _require_root()
     where = places(state_dir)
     state = load(where)
     if state is None:
@@ -201,7 +209,7 @@ def execute(
     return subprocess.run(command, capture_output=capture, text=True, errors="replace", check=False)
 
 
-def probe(  # noqa: PLR0913 - the rarely wanted ones have defaults and are keywords
+def probe(
     state_dir: Path | None,
     network_id: str,
     address: str,
@@ -220,7 +228,8 @@ def probe(  # noqa: PLR0913 - the rarely wanted ones have defaults and are keywo
     origin = source or network.free_address(plan)
     ping = ["busybox", "ping", "-c", "1", "-W", str(deadline_s), address]
     time_ms = network.round_trip_ms(network.run_on(state, network_id, ping, origin).stdout)
-    talk = ["busybox", "nc", "-w", str(deadline_s), address, str(port)]
+    # nc limits the time to connect only; a peer may accept and then say nothing for ever.
+    talk = ["timeout", str(2 * deadline_s), "busybox", "nc", "-w", str(deadline_s), address, str(port)]
     said = network.run_on(state, network_id, talk, origin)
     answer = said.stdout.strip() if said.returncode == 0 else None
     return Probe(network_id, address, origin, time_ms, port, answer)
@@ -246,6 +255,8 @@ def _locked(where: Places) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+        if where.run.is_dir() and not any(where.run.iterdir()):
+            where.run.rmdir()
 
 
 def _require_root() -> None:

@@ -54,16 +54,16 @@ def layout_digest(layout: Layout) -> str:
 
 def assemble(path: Path, contents: FolderContents) -> PlanFolder:
     """The folder that `write(path, contents)` would leave, without writing it: for the checkers before writing."""
-    digest = layout_digest(contents.layout)
+    own_digest = layout_digest(contents.layout)
     return PlanFolder(
         estate=contents.estate,
         layout=contents.layout,
         runs=parquet.conform(contents.runs, RUNS, "runs.parquet"),
         online=parquet.conform(contents.online, ONLINE, "online.parquet"),
         profile=parquet.conform(contents.profile, PROFILE, "profile.parquet"),
-        run=contents.run.model_copy(update={"layout_digest": digest}),
+        run=contents.run.model_copy(update={"layout_digest": own_digest}),
         path=path,
-        layout_digest=digest,
+        layout_digest=own_digest,
     )
 
 
@@ -102,6 +102,7 @@ def write(destination: Path, contents: FolderContents) -> PlanFolder:
     destination = Path(destination).resolve()
     refuse_destination(destination)
     folder = assemble(destination, contents)
+    consistency.require_estate(folder.estate, ESTATE_FILE)
     consistency.require(folder.layout, LAYOUT_FILE)
     files = {
         ESTATE_FILE: documents.to_bytes(folder.estate),
@@ -132,6 +133,7 @@ def read(path: Path) -> PlanFolder:
         raise FolderError(f"{path}: 計画フォルダではありません（ファイルです）")
     run = documents.from_bytes(_bytes(path, RUN_FILE), RunRecord, RUN_FILE)
     estate = documents.from_bytes(_bytes(path, ESTATE_FILE), ResolvedEstate, ESTATE_FILE)
+    consistency.require_estate(estate, ESTATE_FILE)
     data = _bytes(path, LAYOUT_FILE)
     layout = _layout(data, LAYOUT_FILE)
     tables = {name: parquet.from_bytes(_bytes(path, name), schema, name) for name, schema in TABLES.items()}
@@ -152,7 +154,9 @@ def read_layout(path: Path) -> Layout:
     path = Path(path)
     if path.is_dir():
         return _layout(_bytes(path, LAYOUT_FILE), LAYOUT_FILE)
-    return _layout(_bytes(path.parent, path.name), path.name)
+    layout = documents.from_bytes(_bytes(path.parent, path.name), Layout, path.name)
+    consistency.require_countable(layout, path.name)
+    return layout
 
 
 def _layout(data: bytes, name: str) -> Layout:

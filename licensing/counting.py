@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from fractions import Fraction
 from math import ceil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from layout.records import Layout
 
 from . import findings, inputs, violations, wording
 from .reach import Reach
+from .records import Pack
 from .result import (
     CurvePoint,
     CurveResult,
@@ -27,7 +29,7 @@ from .rulebook import load_rules
 from .timeline import Line, Step, fiscal_span, lines_of, midnight, required, steps
 
 
-def count(  # noqa: PLR0913 - all but the layout are keyword-only choices of the caller
+def count(
     layout: Layout,
     *,
     fiscal_year: int,
@@ -75,14 +77,14 @@ def count(  # noqa: PLR0913 - all but the layout are keyword-only choices of the
 
 
 def _product(line: Line, step: Step) -> ProductResult:
-    counting, version, pack = step.counting, step.version, step.counting.pack
+    version, pack = step.version, step.version.pack
     return ProductResult(
         rule=line.rule.id,
         name=line.rule.name,
         options=dict(line.options),
         quantity=wording.number(step.tally.quantity),
         unit=line.rule.unit,
-        packs=None if pack is None else ceil(step.tally.quantity / pack.size),
+        packs=None if pack is None else _packs(step.tally.quantity, pack),
         pack=None if pack is None else pack.name,
         at=step.from_,
         until=step.until,
@@ -91,17 +93,22 @@ def _product(line: Line, step: Step) -> ProductResult:
                 host=share.host.id if share.vm is None else None,
                 vm=None if share.vm is None else share.vm.id,
                 quantity=wording.number(share.quantity),
-                because=wording.because(counting, share),
+                because=wording.because(share),
             )
             for share in step.tally.shares
         ),
-        because=wording.total(counting, step.tally, line.rule),
+        because=wording.total(step.tally, line.rule),
         evidence=version.evidence,
         source=version.source,
         valid_from=version.valid_from,
         unverified=version.unverified,
         notes=version.notes,
     )
+
+
+def _packs(quantity: Fraction, pack: Pack) -> int:
+    """Packs to buy; nothing is ordered where nothing is needed."""
+    return ceil(max(quantity, Fraction(pack.least or 0)) / pack.size) if quantity else 0
 
 
 def _violation(found: violations.Violation) -> ViolationResult:

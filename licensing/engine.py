@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil
 from typing import Literal
 
@@ -31,12 +32,16 @@ class Use:
     """vCPUs of the VM at that instant; physical cores of the host where the product sits on a host."""
     hosts: frozenset[str]
     """Ids of the hosts that count for it under the rule's scope."""
+    counting: Counting
+    """The way to count that its options select."""
+    options: Mapping[str, OptionValue]
 
 
 @dataclass(frozen=True)
 class Share:
     """What one host or VM adds to a count, and the numbers behind it."""
 
+    counting: Counting
     host: HostRecord
     vm: VmRecord | None
     """None where hosts are counted."""
@@ -71,19 +76,29 @@ class Tally:
 NOTHING = Tally(Fraction(0), (), (), 0)
 
 
-def tally(
-    counting: Counting, options: Mapping[str, OptionValue], uses: Sequence[Use], hosts: Mapping[str, HostRecord]
-) -> Tally:
-    """Counts the licences of one product over its uses at one instant.
+def tally(uses: Sequence[Use], hosts: Mapping[str, HostRecord]) -> Tally:
+    """Counts the licences of one product over its uses at one instant: the sum over the ways to count.
 
     `hosts` holds every host by id. Raises LicensingError when a counted host's model has no factor.
     """
     if not uses:
         return NOTHING
-    share_of = (
-        _host_shares(counting, options, uses, hosts) if counting.on_hosts else _vm_shares(counting, options, uses)
+    ways: dict[str, list[Use]] = {}
+    for use in uses:
+        ways.setdefault(repr(sorted(use.counting.when.items())), []).append(use)
+    parts = [_way(ways[way][0].counting, ways[way], hosts) for way in sorted(ways)]
+    if len(parts) == 1:
+        return parts[0]
+    return Tally(
+        sum((part.quantity for part in parts), Fraction(0)),
+        tuple(share for part in parts for share in part.shares),
+        tuple(group for part in parts for group in part.groups),
+        max(part.floor for part in parts),
     )
-    shares = tuple(share_of)
+
+
+def _way(counting: Counting, uses: Sequence[Use], hosts: Mapping[str, HostRecord]) -> Tally:
+    shares = tuple(_host_shares(counting, uses, hosts) if counting.on_hosts else _vm_shares(counting, uses))
     sums: dict[Fraction, Fraction] = {}
     for share in shares:
         sums[share.factor] = sums.get(share.factor, Fraction(0)) + share.quantity
@@ -98,9 +113,7 @@ def tally(
     return Tally(quantity, shares, groups, 0)
 
 
-def _host_shares(
-    counting: Counting, options: Mapping[str, OptionValue], uses: Iterable[Use], hosts: Mapping[str, HostRecord]
-) -> Iterable[Share]:
+def _host_shares(counting: Counting, uses: Iterable[Use], hosts: Mapping[str, HostRecord]) -> Iterable[Share]:
     there: dict[str, list[Use]] = {}
     for use in uses:
         for host_id in use.hosts:
@@ -115,26 +128,31 @@ def _host_shares(
         capped = floored * sets
         if counting.cap == "vcpu-sum":
             capped = min(capped, sum(use.units for use in guests))
-        factor = factor_of(counting, options, host)
+        # Uses of one host that name different factors: the largest is the safe answer.
+        factor = max(factor_of(counting, chosen, host) for chosen in {_chosen(counting, use) for use in guests})
         quantity = capped * factor
         if counting.rounding == "host":
             quantity = Fraction(ceil(quantity))
         elif counting.rounding == "processor":
             quantity = Fraction(host.sockets * ceil(Fraction(capped, host.sockets) * factor))
         why, names = _why_host(counting, host_id, guests)
-        yield Share(host, None, base, floored, sets, capped, factor, quantity, why, names)
+        yield Share(counting, host, None, base, floored, sets, capped, factor, quantity, why, names)
 
 
-def _vm_shares(counting: Counting, options: Mapping[str, OptionValue], uses: Iterable[Use]) -> Iterable[Share]:
-    for use in sorted(uses, key=lambda use: "" if use.vm is None else use.vm.id):
+def _vm_shares(counting: Counting, uses: Iterable[Use]) -> Iterable[Share]:
+    for use in sorted(uses, key=lambda use: (use.vm is None, use.host.id if use.vm is None else use.vm.id)):
         base = use.units if counting.base == "vcpu" else 1
-        floored = max(base, counting.floors.per_vm or 0)
-        factor = factor_of(counting, options, use.host)
-        quantity = floored * factor
-        if counting.rounding == "vm":
-            quantity = Fraction(ceil(quantity))
+        factor = factor_of(counting, _chosen(counting, use), use.host)
+        floored, quantity = vm_quantity(counting, base, factor)
         why: Why = "installed" if use.vm is None else "runs"
-        yield Share(use.host, use.vm, base, floored, 1, floored, factor, quantity, why, ())
+        yield Share(counting, use.host, use.vm, base, floored, 1, floored, factor, quantity, why, ())
+
+
+def vm_quantity(counting: Counting, base: int, factor: Fraction) -> tuple[int, Fraction]:
+    """Answers the base units after the floor, and the licences, of one VM."""
+    floored = max(base, counting.floors.per_vm or 0)
+    quantity = floored * factor
+    return floored, Fraction(ceil(quantity)) if counting.rounding == "vm" else quantity
 
 
 def _host_base(counting: Counting, host: HostRecord) -> int:
@@ -163,23 +181,33 @@ def _why_host(counting: Counting, host_id: str, guests: Sequence[Use]) -> tuple[
     return ("ran" if counting.scope.hosts == "ran-on" else "reach"), names
 
 
-def factor_of(counting: Counting, options: Mapping[str, OptionValue], host: HostRecord) -> Fraction:
-    """Answers what one base unit on this host weighs.
+def _chosen(counting: Counting, use: Use) -> OptionValue | None:
+    """The factor that the use itself names, if any."""
+    return None if counting.factor.option is None else use.options.get(counting.factor.option)
+
+
+def factor_of(counting: Counting, chosen: OptionValue | None, host: HostRecord) -> Fraction:
+    """Answers what one base unit on this host weighs; `chosen` is the factor that the use itself names.
 
     Raises LicensingError naming the host model and the vendor's rule for unknown models when it has no factor.
     """
     factor = counting.factor
-    chosen = options.get(factor.option) if factor.option is not None else None
     if chosen is not None:
-        return Fraction(str(chosen))
+        return _exact(str(chosen))
     if factor.value is not None:
-        return Fraction(str(factor.value))
+        return _exact(str(factor.value))
     if factor.key is None:
-        return Fraction(1)
+        return _exact("1")
     if factor.key not in host.core_factors:
         known = "、".join(sorted(host.core_factors)) or "なし"
         raise LicensingError(
             f"ホスト {host.id} の機種 {host.model} に {factor.key} の係数がありません"
             f"（core_factors にあるもの：{known}）。{factor.unknown_model}"
         )
-    return Fraction(str(host.core_factors[factor.key]))
+    return _exact(str(host.core_factors[factor.key]))
+
+
+@lru_cache(maxsize=1024)
+def _exact(text: str) -> Fraction:
+    """The number as written: 0.1 is a tenth."""
+    return Fraction(text)

@@ -41,7 +41,7 @@ def reach_steps(counted: Iterable[tuple[Line, tuple[Step, ...]]]) -> Iterable[tu
     """Answers the deciding step of every line whose rule counts all hosts that a VM can reach."""
     for line, series in counted:
         step = required(series)
-        if line.vms and step.counting.on_hosts and step.counting.scope.hosts == "reachable":
+        if any(use.vm is not None and use.counting.scope.hosts == "reachable" for use in step.uses):
             yield line, step
 
 
@@ -73,12 +73,13 @@ def movement(line: Line, planned: Step, reach: Reach, start: datetime, end: date
 
 def curve(line: Line, planned: Step, reach: Reach) -> Curve:
     """Counts the deciding instant with the reach cut down to its first 1 … n hosts."""
-    shares = sorted(planned.tally.shares, key=lambda share: (share.why == "reach", share.host.id))
+    counted = (share for share in planned.tally.shares if share.counting.on_hosts)
+    shares = sorted(counted, key=lambda share: (share.why == "reach", share.host.id))
     hosts = tuple(share.host.id for share in shares)
     quantities = []
     for length in range(1, len(hosts) + 1):
         allowed = frozenset(hosts[:length])
         uses = [replace(use, hosts=use.hosts & allowed) for use in planned.uses]
-        few = tuple(use for use in uses if use.hosts)
-        quantities.append(tally(planned.counting, line.options, few, reach.hosts).quantity)
+        few = tuple(use for use in uses if use.hosts or not use.counting.on_hosts)
+        quantities.append(tally(few, reach.hosts).quantity)
     return Curve(line, hosts, tuple(quantities))

@@ -65,7 +65,8 @@ class Factor(RuleRecord):
 
     by: Literal["one", "value", "host-model"]
     """Always 1; the same `value` everywhere; or the host model's core factor of the vendor `key`."""
-    value: Annotated[float, Field(gt=0, le=1000)] | None = None
+    value: Annotated[float, Field(ge=0, le=1000)] | None = None
+    """0 for uses that need no licence, e.g. a management node."""
     key: Key | None = None
     option: Key | None = None
     """Option of the product's use that replaces the factor."""
@@ -86,6 +87,8 @@ class Pack(RuleRecord):
 
     size: Whole
     name: Text
+    least: Whole | None = None
+    """Least number of licences that a customer may order; it raises the packs, not the licences needed."""
 
 
 class Stacking(RuleRecord):
@@ -127,7 +130,7 @@ class Pinning(RuleRecord):
 
 
 class Counting(RuleRecord):
-    """One way to count: ten of the eleven dimensions. `when` names the options that select it."""
+    """One way to count. `when` names the options of a use that select it; a count adds up the ways of its uses."""
 
     when: dict[Key, OptionValue] = {}
     sits_on: tuple[Literal["vm", "host"], ...]
@@ -138,10 +141,8 @@ class Counting(RuleRecord):
     floors: Floors
     factor: Factor
     rounding: Place
-    pack: Pack | None
     stacking: Stacking
     rights: Rights
-    time: TimeLaw
     pinning: Pinning
 
     @property
@@ -190,6 +191,8 @@ class Version(RuleRecord):
     """Values of this version that were not checked: the count prints 未確認."""
     notes: tuple[Text, ...] = ()
     """What the reader of a count must know, in Japanese."""
+    pack: Pack | None
+    time: TimeLaw
     counts: tuple[Counting, ...]
 
     @model_validator(mode="after")
@@ -207,6 +210,8 @@ class Option(RuleRecord):
     choices: tuple[OptionValue, ...] = ()
     number: bool = False
     default: OptionValue | None = None
+    separate: bool = False
+    """Uses with different values are different articles: each has a line of its own."""
     meaning: Text
 
     @model_validator(mode="after")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta
+from typing import Generic, TypeVar
 
+from estate.clock import JST
 from layout.records import HostRecord, Layout, VmRecord
 
 from .engine import Tally, Use, tally
@@ -14,25 +16,34 @@ from .reach import Reach
 from .records import Counting, OptionValue, Rule, Version
 from .rulebook import RuleBook, complete_options, counting_for, version_at
 
-JST = timezone(timedelta(hours=9))
+Owner = TypeVar("Owner", VmRecord, HostRecord)
 
 HostsOf = Callable[[VmRecord, datetime, Counting], frozenset[str]]
 """Hosts that count for a VM at an instant under a rule."""
 
 
 @dataclass(frozen=True)
-class Line:
-    """One product with its options, and where it sits: one line of the result."""
+class Seat(Generic[Owner]):
+    """A VM or host that has the product, with all options of this use."""
 
-    rule: Rule
+    owner: Owner
     options: Mapping[str, OptionValue]
-    vms: tuple[VmRecord, ...]
-    hosts: tuple[HostRecord, ...]
 
     @property
     def where(self) -> str:
-        """The first VM or host that has it, for messages."""
-        return f"仮想サーバ {self.vms[0].id}" if self.vms else f"ホスト {self.hosts[0].id}"
+        """Names the VM or host, for messages."""
+        return f"{'仮想サーバ' if isinstance(self.owner, VmRecord) else 'ホスト'} {self.owner.id}"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One product and where it sits: one line of the result."""
+
+    rule: Rule
+    options: Mapping[str, OptionValue]
+    """The options that make it an article of its own, e.g. the edition."""
+    vms: tuple[Seat[VmRecord], ...]
+    hosts: tuple[Seat[HostRecord], ...]
 
 
 @dataclass(frozen=True)
@@ -42,7 +53,6 @@ class Step:
     from_: datetime
     until: datetime
     version: Version
-    counting: Counting
     uses: tuple[Use, ...]
     tally: Tally
 
@@ -58,26 +68,24 @@ def fiscal_span(fiscal_year: int) -> tuple[datetime, datetime]:
 
 
 def lines_of(layout: Layout, book: RuleBook) -> tuple[Line, ...]:
-    """Answers the products of a layout, one line per rule and set of options, in order of rule.
+    """Answers the products of a layout in order of rule: one line per rule and value of its separate options.
 
     Raises LicensingError for an unknown rule or option.
     """
-    found: dict[tuple[str, str], tuple[Rule, dict[str, OptionValue], list[VmRecord], list[HostRecord]]] = {}
-    owners: tuple[VmRecord | HostRecord, ...] = (*layout.vms, *layout.hosts)
-    for owner in owners:
-        where = f"仮想サーバ {owner.id}" if isinstance(owner, VmRecord) else f"ホスト {owner.id}"
+    found: dict[tuple[str, str], tuple[Rule, dict[str, OptionValue], list[Seat[VmRecord]], list[Seat[HostRecord]]]] = {}
+    owners: list[VmRecord | HostRecord] = [*layout.vms, *layout.hosts]
+    for owner in sorted(owners, key=lambda owner: owner.id):
+        where = f"{'仮想サーバ' if isinstance(owner, VmRecord) else 'ホスト'} {owner.id}"
         for product in owner.products:
             rule = book.rule(product.rule, where)
             options = complete_options(rule, product.options, where)
-            line = found.setdefault((rule.id, repr(options)), (rule, options, [], []))
+            own = {name: value for name, value in options.items() if rule.options[name].separate}
+            line = found.setdefault((rule.id, repr(own)), (rule, own, [], []))
             if isinstance(owner, VmRecord):
-                line[2].append(owner)
+                line[2].append(Seat(owner, options))
             else:
-                line[3].append(owner)
-    return tuple(
-        Line(rule, options, tuple(sorted(vms, key=lambda vm: vm.id)), tuple(sorted(hosts, key=lambda host: host.id)))
-        for _, (rule, options, vms, hosts) in sorted(found.items())
-    )
+                line[3].append(Seat(owner, options))
+    return tuple(Line(rule, own, tuple(vms), tuple(hosts)) for _, (rule, own, vms, hosts) in sorted(found.items()))
 
 
 def vcpu_at(vm: VmRecord, at: datetime) -> int:
@@ -90,28 +98,33 @@ def planned_hosts(reach: Reach) -> HostsOf:
     return lambda vm, at, counting: reach.counted(vm, at, counting.scope, counting.pinning)
 
 
-def uses_at(line: Line, reach: Reach, counting: Counting, at: datetime, hosts_of: HostsOf) -> tuple[Use, ...]:
-    """Answers the uses of a product at an instant: VMs that exist then (or ran lately, where the rule looks back)."""
-    back = timedelta(days=counting.scope.window_days or 0)
-    vms = (
-        Use(vm, reach.hosts[reach.running(vm, at)], vcpu_at(vm, at), hosts_of(vm, at, counting))
-        for vm in line.vms
-        if (vm.from_ is None or vm.from_ <= at) and (vm.until is None or at < vm.until + back)
-    )
-    hosts = (Use(None, host, host.cores, frozenset((host.id,))) for host in line.hosts)
-    return (*vms, *hosts)
+def uses_at(line: Line, version: Version, reach: Reach, at: datetime, hosts_of: HostsOf) -> tuple[Use, ...]:
+    """Answers the uses of a product at an instant: VMs that exist then (or ran lately, where the rule looks back).
+
+    Raises LicensingError where the rule cannot count a use as it is.
+    """
+    uses: list[Use] = []
+    for seat in line.vms:
+        vm, counting = seat.owner, counting_for(line.rule, version, seat.options, seat.where)
+        if "vm" not in counting.sits_on:
+            raise LicensingError(f"{seat.where}: {line.rule.id} はホストに置く規則です")
+        back = timedelta(days=counting.scope.window_days or 0)
+        if (vm.from_ is None or vm.from_ <= at) and (vm.until is None or at < vm.until + back):
+            host = reach.hosts[reach.running(vm, at)]
+            uses.append(Use(vm, host, vcpu_at(vm, at), hosts_of(vm, at, counting), counting, seat.options))
+    for place in line.hosts:
+        host, counting = place.owner, counting_for(line.rule, version, place.options, place.where)
+        if "host" not in counting.sits_on:
+            raise LicensingError(f"{place.where}: {line.rule.id} は仮想サーバに置く規則です")
+        uses.append(Use(None, host, host.cores, frozenset((host.id,)), counting, place.options))
+    return tuple(uses)
 
 
 def evaluate(line: Line, reach: Reach, at: datetime, hosts_of: HostsOf | None = None) -> Step:
     """Counts one line at one instant with the rule version of that day. The step is empty: `[at, at)`."""
     version = version_at(line.rule, at.astimezone(JST).date())
-    counting = counting_for(line.rule, version, line.options, line.where)
-    for seat, owners in (("vm", line.vms), ("host", line.hosts)):
-        if owners and seat not in counting.sits_on:
-            places = "仮想サーバ" if seat == "host" else "ホスト"
-            raise LicensingError(f"{line.where}: {line.rule.id} は{places}に置く規則です")
-    uses = uses_at(line, reach, counting, at, hosts_of or planned_hosts(reach))
-    return Step(at, at, version, counting, uses, tally(counting, line.options, uses, reach.hosts))
+    uses = uses_at(line, version, reach, at, hosts_of or planned_hosts(reach))
+    return Step(at, at, version, uses, tally(uses, reach.hosts))
 
 
 def change_points(line: Line, reach: Reach) -> set[datetime]:
@@ -121,11 +134,21 @@ def change_points(line: Line, reach: Reach) -> set[datetime]:
     for version in line.rule.versions:
         points.update(midnight(day) for day in (version.valid_from, version.valid_to) if day is not None)
         windows |= {timedelta(days=counting.scope.window_days or 0) for counting in version.counts}
-    for vm in line.vms:
+    chosen = {repr(seat.options): seat.options for seat in line.vms}.values()
+    ways = [
+        counting
+        for version in line.rule.versions
+        for counting in version.counts
+        if any(counting.when.items() <= options.items() for options in chosen)
+    ]
+    by_vcpu = any(counting.base == "vcpu" or counting.cap == "vcpu-sum" for counting in ways)
+    for seat in line.vms:
+        vm = seat.owner
         own = {instant for instant in (vm.from_, vm.until) if instant is not None}
         own.update(move.at for move in reach.moves.get(vm.id, ()))
         points.update(instant + window for instant in own for window in windows)
-        points.update(instant for change in vm.vcpu_changes for instant in (change.from_, change.until))
+        if by_vcpu:
+            points.update(instant for change in vm.vcpu_changes for instant in (change.from_, change.until))
     return points
 
 
@@ -179,7 +202,7 @@ def _levelled(exact: Iterable[Step]) -> list[Step]:
 def _period_key(step: Step) -> object:
     begin = step.from_.astimezone(JST)
     month = begin.year * 12 + begin.month - 1
-    period = step.counting.time.period
+    period = step.version.time.period
     if period is None:
         return step.from_
     length = {"month": 1, "quarter": 3, "fiscal-year": 12}[period]
@@ -189,7 +212,7 @@ def _period_key(step: Step) -> object:
 
 def _cut(step: Step) -> Iterable[Step]:
     """Splits a step at the months' ends where its law has periods."""
-    if step.counting.time.period is None:
+    if step.version.time.period is None:
         yield step
         return
     begin = step.from_

@@ -10,7 +10,7 @@ from fractions import Fraction
 from estate.records import Entitlement
 from layout.records import VmRecord
 
-from .engine import Share, Use, tally
+from .engine import Share, Tally, Use, tally, vm_quantity
 from .reach import Reach
 from .timeline import Line, Step, midnight
 
@@ -132,14 +132,15 @@ def find(
         dates = {day for e in held for day in (e.from_, e.until) if day is not None}
         inner = {step.from_ for _, steps in series for step in steps} | {midnight(day) for day in dates}
         points = sorted({start} | {point for point in inner if start < point < end})
-        running: list[Violation] = []
+        running: dict[Violation, Violation] = {}
         for point, until in zip(points, (*points[1:], end), strict=True):
             now = [(line, next(s for s in steps if s.from_ <= point < s.until)) for line, steps in series]
             pools = _Pools(e for e in held if _valid(e, point))
-            here = [replace(v, from_=point, until=until) for v in _shortfalls(now, pools, reach, point)]
-            found.extend(v for v in running if not any(_same(v, new) for new in here))
-            running = [next((replace(old, until=until) for old in running if _same(old, new)), new) for new in here]
-        found.extend(running)
+            # A shortfall that goes on unchanged is one violation: compared without its dates, it is the same key.
+            here = {replace(v, from_=start, until=start): v for v in _shortfalls(now, pools, reach, point)}
+            found.extend(violation for key, violation in running.items() if key not in here)
+            running = {key: replace(running.get(key, new), until=until) for key, new in here.items()}
+        found.extend(running.values())
     return tuple(sorted(found, key=lambda v: (v.from_, v.rule, v.vm or "", v.host or "", v.until)))
 
 
@@ -149,27 +150,29 @@ def _valid(entitlement: Entitlement, at: datetime) -> bool:
     )
 
 
-def _same(a: Violation, b: Violation) -> bool:
-    return a == replace(b, from_=a.from_, until=a.until)
-
-
 def _shortfalls(now: Sequence[tuple[Line, Step]], pools: _Pools, reach: Reach, at: datetime) -> Iterable[Violation]:
     """What is missing at one instant. VM lines come first: their licences are assigned one by one."""
-    on_vms = [(line, step) for line, step in now if not step.counting.on_hosts]
-    yield from _vm_shortfalls(on_vms, pools, at)
-    for line, step in now:
-        if step.counting.on_hosts:
-            yield from _host_shortfall(line, step, pools, reach, at)
+    split = [
+        (
+            line,
+            tally([use for use in step.uses if not use.counting.on_hosts], reach.hosts),
+            [use for use in step.uses if use.counting.on_hosts],
+        )
+        for line, step in now
+    ]
+    yield from _vm_shortfalls([(line, on_vms) for line, on_vms, _ in split], pools, at)
+    for line, _, on_hosts in split:
+        yield from _host_shortfall(line, on_hosts, pools, reach, at)
 
 
-def _vm_shortfalls(now: Sequence[tuple[Line, Step]], pools: _Pools, at: datetime) -> Iterable[Violation]:
-    demands = [(line, step, share, _key(line, share)) for line, step in now for share in step.tally.shares]
+def _vm_shortfalls(now: Sequence[tuple[Line, Tally]], pools: _Pools, at: datetime) -> Iterable[Violation]:
+    demands = [(line, share, _key(line, share)) for line, count in now for share in count.shares]
     got: dict[str, Fraction] = {}
-    for line, step, share, key in demands:
-        got[key] = pools.assign(key, share.vm, min(share.quantity, _normal(line, step, share)))
-    for _, _, share, key in demands:
+    for _, share, key in demands:
+        got[key] = pools.assign(key, share.vm, min(share.quantity, _normal(share)))
+    for _, share, key in demands:
         got[key] += pools.assign(key, share.vm, share.quantity - got[key])
-    for line, _, share, key in demands:
+    for line, share, key in demands:
         if got[key] < share.quantity:
             vm = share.vm
             busy = vm is not None and any(change.from_ <= at < change.until for change in vm.vcpu_changes)
@@ -186,11 +189,10 @@ def _vm_shortfalls(now: Sequence[tuple[Line, Step]], pools: _Pools, at: datetime
                 busy_season=busy,
             )
     # A product's own rounding or floor may ask for more than its VMs add up to.
-    for line, step in now:
-        shares = sum((share.quantity for share in step.tally.shares), ZERO)
-        more = step.tally.quantity - shares
+    for line, count in now:
+        more = count.quantity - sum((share.quantity for share in count.shares), ZERO)
         missing = more - sum(pools.slack, ZERO)
-        if more > 0 and missing > 0 and all(got[_key(line, share)] == share.quantity for share in step.tally.shares):
+        if more > 0 and missing > 0 and all(got[_key(line, share)] == share.quantity for share in count.shares):
             yield Violation(
                 rule=line.rule.id,
                 unit=line.rule.unit,
@@ -199,8 +201,8 @@ def _vm_shortfalls(now: Sequence[tuple[Line, Step]], pools: _Pools, at: datetime
                 hosts=(),
                 from_=at,
                 until=at,
-                held=step.tally.quantity - missing,
-                needed=step.tally.quantity,
+                held=count.quantity - missing,
+                needed=count.quantity,
                 busy_season=False,
             )
         if more > 0:
@@ -212,18 +214,18 @@ def _key(line: Line, share: Share) -> str:
     return f"{owner} {sorted(line.options.items())}"
 
 
-def _normal(line: Line, step: Step, share: Share) -> Fraction:
+def _normal(share: Share) -> Fraction:
     """What the VM needs at its normal size."""
-    if share.vm is None:
+    if share.vm is None or share.counting.base != "vcpu":
         return share.quantity
-    use = Use(share.vm, share.host, share.vm.vcpu, frozenset((share.host.id,)))
-    return tally(step.counting, line.options, (use,), {}).shares[0].quantity
+    return vm_quantity(share.counting, share.vm.vcpu, share.factor)[1]
 
 
-def _host_shortfall(line: Line, step: Step, pools: _Pools, reach: Reach, at: datetime) -> Iterable[Violation]:
-    def need(uses: Iterable[Use]) -> Fraction:
-        return tally(step.counting, line.options, tuple(uses), reach.hosts).quantity
+def _host_shortfall(line: Line, uses: Sequence[Use], pools: _Pools, reach: Reach, at: datetime) -> Iterable[Violation]:
+    def need(some: Iterable[Use]) -> Fraction:
+        return tally(tuple(some), reach.hosts).quantity
 
+    count = tally(uses, reach.hosts)
     free = ZERO
     limited: dict[tuple[tuple[str, ...], tuple[str, ...]], Fraction] = {}
     covered_by = {}
@@ -236,20 +238,20 @@ def _host_shortfall(line: Line, step: Step, pools: _Pools, reach: Reach, at: dat
             free += slack
     useful = sum(
         (
-            min(slack, need(use for use in step.uses if use.vm is not None and covers(covered_by[scope], use.vm)))
+            min(slack, need(use for use in uses if use.vm is not None and covers(covered_by[scope], use.vm)))
             for scope, slack in limited.items()
         ),
         ZERO,
     )
-    held, needed = free + useful, step.tally.quantity
+    held, needed = free + useful, count.quantity
     if needed <= held:
         # The licences suffice in all; those whom no restricted licence covers must do with the free ones.
-        others = [u for u in step.uses if u.vm is None or not any(covers(e, u.vm) for e in covered_by.values())]
+        others = [u for u in uses if u.vm is None or not any(covers(e, u.vm) for e in covered_by.values())]
         held, needed = free, need(others)
-    pools.take(step.tally.quantity, restricted=True)
+    pools.take(count.quantity, restricted=True)
     if needed <= held:
         return
-    hosts = _uncovered(step.tally.shares, held)
+    hosts = _uncovered(count.shares, held)
     yield Violation(
         rule=line.rule.id,
         unit=line.rule.unit,

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 
+from estate.clock import JST
+from layout.wareki import wareki
+
 from .engine import Share, Tally
-from .records import Counting, Evidence, Rule
-from .timeline import JST
+from .records import Evidence, Rule
 from .violations import Violation
 
 CONTRACT_PREVAILS = (
@@ -38,12 +40,8 @@ def plain(value: Fraction | int | float) -> str:
 def day(at: datetime, since: datetime | None = None) -> str:
     """Answers a day in the Japanese calendar; the year is left out where it is that of `since`."""
     at = at.astimezone(JST)
-    if since is not None and since.astimezone(JST).year == at.year:
-        text = f"{at.month}月{at.day}日"
-    elif at.year >= 2020:
-        text = f"令和{at.year - 2018}年{at.month}月{at.day}日"
-    else:
-        text = f"{at.year}年{at.month}月{at.day}日"
+    same_year = since is not None and since.astimezone(JST).year == at.year
+    text = f"{at.month}月{at.day}日" if same_year else wareki(at)
     return text if (at.hour, at.minute) == (0, 0) else f"{text}{at.hour}時{at.minute:02}分"
 
 
@@ -56,29 +54,29 @@ def span(from_: datetime, until: datetime) -> str:
     return f"{day(from_)}から{day(last, from_)}まで"
 
 
-def because(counting: Counting, share: Share) -> str:
+def because(share: Share) -> str:
     """Answers why a host or VM counts, with every number that went in."""
     factor = "" if share.factor == 1 else f" x 係数 {plain(share.factor)}"
-    if counting.on_hosts:
-        text = f"{share.host.id}: {_host_units(counting, share)}{factor} = {plain(share.quantity)}"
+    if share.counting.on_hosts:
+        text = f"{share.host.id}: {_host_units(share)}{factor} = {plain(share.quantity)}"
     else:
         owner = share.host.id if share.vm is None else share.vm.id
-        base = "OS 1" if counting.base == "os" else f"vCPU {share.base}"
-        if share.vm is None and counting.base == "vcpu":
+        base = "OS 1" if share.counting.base == "os" else f"vCPU {share.base}"
+        if share.vm is None and share.counting.base == "vcpu":
             base = f"{share.base} コア"
         floor = f"（下限 {share.floored}）" if share.floored != share.base else ""
         text = f"{owner}: {base}{floor}{factor} = {plain(share.quantity)}"
     rounded = share.quantity != share.capped * share.factor
-    reason = [*(["端数切上げ"] if rounded else []), *_reason(counting, share)]
+    reason = [*(["端数切上げ"] if rounded else []), *_reason(share)]
     return f"{text}（{'、'.join(reason)}）" if reason else text
 
 
-def _host_units(counting: Counting, share: Share) -> str:
+def _host_units(share: Share) -> str:
     host = share.host
-    if counting.base == "host-core":
+    if share.counting.base == "host-core":
         text = f"{host.sockets} ソケット x {host.cores_per_socket} コア"
     else:
-        text = f"{share.base} {_BASE[counting.base]}"
+        text = f"{share.base} {_BASE[share.counting.base]}"
     if share.floored != share.base:
         text += f"（下限 {share.floored}）"
     if share.sets > 1:
@@ -88,8 +86,8 @@ def _host_units(counting: Counting, share: Share) -> str:
     return text
 
 
-def _reason(counting: Counting, share: Share) -> list[str]:
-    if not counting.on_hosts:
+def _reason(share: Share) -> list[str]:
+    if not share.counting.on_hosts:
         return []
     if share.why == "installed":
         return ["ホストに導入されているため"]
@@ -98,11 +96,11 @@ def _reason(counting: Counting, share: Share) -> list[str]:
     if share.why == "runs":
         return [f"{who} が動くため"]
     if share.why == "ran":
-        return [f"{who} が過去 {counting.scope.window_days} 日の間に動いたため"]
+        return [f"{who} が過去 {share.counting.scope.window_days} 日の間に動いたため"]
     return [f"{who} が移動できるため"]
 
 
-def total(counting: Counting, count: Tally, rule: Rule) -> str:
+def total(count: Tally, rule: Rule) -> str:
     """Answers how the shares became the product's number."""
     if not count.shares:
         return "使われていないため 0"
@@ -117,22 +115,23 @@ def total(counting: Counting, count: Tally, rule: Rule) -> str:
         return f"{text}、製品の下限により {count.floor} {rule.unit}"
     if last != count.quantity:
         return f"{text}、全体を切り上げて {plain(count.quantity)} {rule.unit}"
-    return f"{text} = {plain(count.quantity)} {rule.unit}"
+    if len(parts) == 1:
+        return f"{text} {rule.unit}"
+    return f"{text}、計 {plain(count.quantity)} {rule.unit}"
 
 
 def violation(found: Violation) -> str:
     """Answers one violation in a sentence: when, which VM or host, needed, held, by which rule."""
-    if found.vm is not None:
-        who = found.vm
-    elif found.hosts:
-        rest = f" ほか {len(found.hosts) - 1} 台" if len(found.hosts) > 1 else ""
-        who = f"ホスト {found.hosts[0]}{rest}が保有数で足りず、製品全体"
-    else:
-        who = found.host or "製品全体"
-    return (
-        f"{span(found.from_, found.until)} {who} が {plain(found.needed)} {found.unit}必要、"
-        f"保有 {plain(found.held)}（{found.rule}）"
-    )
+    when = span(found.from_, found.until)
+    gap = "" if found.unit[-1] > "\u007f" else " "
+    if found.hosts:
+        rest = f"ほか {len(found.hosts) - 1} 台の" if len(found.hosts) > 1 else "の"
+        return (
+            f"{when} 製品全体で {plain(found.needed)} {found.unit}{gap}必要、保有 {plain(found.held)}"
+            f"（{found.rule}、ホスト {found.hosts[0]} {rest}分が不足）"
+        )
+    who = f"{found.vm or found.host} が" if found.vm or found.host else "製品全体で"
+    return f"{when} {who} {plain(found.needed)} {found.unit}{gap}必要、保有 {plain(found.held)}（{found.rule}）"
 
 
 def verdict(lines: Sequence[str], violations: Sequence[Violation], *, entitlements_known: bool) -> str:

@@ -21,8 +21,8 @@ from .misfits import misfit_records
 
 Progress = Callable[[str, float], None]
 
-LEVELLING_LIMIT_S = 25.0
-"""Guard on the wall time of the levelling; its work is limited deterministically well below it."""
+LEVELLING_LIMIT_S = 300.0
+"""Guard on the wall time of the levelling; its work itself is limited deterministically, far below this."""
 
 
 def plan(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
-from layout.wareki import JST, wareki, wareki_time
+from estate.clock import JST
+from layout.wareki import wareki, wareki_time
 
 
 def number(value: float, digits: int = 0) -> str:

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from layout.checkers.load import slot_load
+from estate.clock import JST
+from layout.checkers.load import host_load
 from layout.checkers.view import look
 from layout.folder import PlanFolder
-from layout.wareki import JST
 
 SLOT = timedelta(minutes=10)
 WEEK_SLOTS = 7 * 144
@@ -83,8 +83,7 @@ def week_load(folder: PlanFolder, site: str, monday: date) -> WeekLoad:
 def host_peaks(folder: PlanFolder) -> dict[str, float]:
     """Largest average load of a 10-minute slot per host, cores, of the planned starts and the online load."""
     hosts = folder.layout.hosts
-    view = look(folder)
-    load = slot_load(view, view.vm_host, len(hosts))
+    load = host_load(look(folder))
     return {host.id: float(row.max(initial=0.0)) for host, row in zip(hosts, load, strict=True)}
 
 

@@ -226,8 +226,11 @@ class _Centre:
                 self._apply(change, instant)
             self._queue_up(instant)
             self._hand_out_slots(instant)
-        for host in {vm.host: None for vm in instant.touched} | instant.woken:
-            self._share_host(host, instant)
+        by_host: dict[_Host, list[_Vm]] = {host: [] for host in instant.woken}
+        for vm in instant.touched:
+            by_host.setdefault(vm.host, []).append(vm)
+        for host, touched in by_host.items():
+            self._share_host(host, touched, now)
 
     def _end(self, run: _Run, instant: _Instant) -> None:
         self._stop_work(run, instant.now)
@@ -292,19 +295,18 @@ class _Centre:
 
     # Sharing
 
-    def _share_host(self, host: _Host, instant: _Instant) -> None:
+    def _share_host(self, host: _Host, touched: list[_Vm], now: float) -> None:
         """Share the host's cores between its VMs, each VM's share between its runs, and look for the next end."""
-        now = instant.now
-        for vm in instant.touched:
-            if vm.host is host:
-                vm.wants = min(vm.vcpu, vm.online + sum(run.limit for run in vm.working.values()))
-                if vm.wants > 0:
-                    host.busy[vm.row] = vm
-                elif host.busy.pop(vm.row, None) is not None:
-                    self._share_vm(vm, 0.0, now)
+        for vm in touched:
+            vm.wants = min(vm.vcpu, vm.online + sum(run.limit for run in vm.working.values()))
+            if vm.wants > 0:
+                host.busy[vm.row] = vm
+            elif host.busy.pop(vm.row, None) is not None:
+                self._share_vm(vm, 0.0, now)
+        changed = set(touched)
         vms = list(host.busy.values())
         for vm, share in zip(vms, max_min_fair(host.cores, [vm.wants for vm in vms]), strict=True):
-            if share != vm.share or vm in instant.touched:
+            if share != vm.share or vm in changed:
                 self._share_vm(vm, share, now)
         next_s = min((run.through_s for vm in vms for run in vm.working.values()), default=math.inf)
         host.wake = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date
@@ -74,7 +75,7 @@ class WeekSimulation(LayoutRecord):
     """By overrun (95th percentile), then delay, the worst first."""
 
 
-def simulate_folder(  # noqa: PLR0913 - the options of the command, by keyword
+def simulate_folder(
     folder: PlanFolder,
     *,
     week: date | Literal["tightest"] = "tightest",
@@ -174,6 +175,7 @@ class _Worker:
 
     @classmethod
     def set_up(cls, week: Week, seed: int) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle, without tracebacks from here
         cls.week, cls.seed = week, seed
 
     @classmethod

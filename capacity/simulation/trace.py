@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
+
+from layout import exchange
 
 from .records import DemandStep, SimulatedHost, SimulatedRun, SimulatedVm, SimulationInput, SimulationResult
 from .validity import runs_in_circles
@@ -78,18 +81,35 @@ def read_trace(directory: Path) -> SimulationInput:
 
 
 def write_results(destination: Path, system: SimulationInput, result: SimulationResult) -> None:
-    """Write `runs.csv` (id, start_s, end_s) and `summary.json` into `destination`, which is made where it is missing.
+    """Make the folder `destination` with `runs.csv` (id, start_s, end_s) and `summary.json`, as a whole.
 
-    Numbers are written with all digits (shortest form that reads back as the same float).
+    Earlier results are replaced. Numbers are written with all digits (the shortest form that reads back as the same
+    float). Raises TraceError where `destination` holds anything else, or cannot be written.
     """
-    destination.mkdir(parents=True, exist_ok=True)
-    with (destination / "runs.csv").open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(("id", "start_s", "end_s"))
-        for run, start_s, end_s in zip(system.runs, result.start_s, result.end_s, strict=True):
-            writer.writerow((run.id, repr(float(start_s)), repr(float(end_s))))
-    text = json.dumps(summary(system, result), ensure_ascii=False, indent=2)
-    (destination / "summary.json").write_text(text + "\n", encoding="utf-8")
+    table = io.StringIO(newline="")
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(("id", "start_s", "end_s"))
+    for run, start_s, end_s in zip(system.runs, result.start_s, result.end_s, strict=True):
+        writer.writerow((run.id, repr(float(start_s)), repr(float(end_s))))
+    text = json.dumps(summary(system, result), ensure_ascii=False, indent=2) + "\n"
+    files = {"runs.csv": table.getvalue(), "summary.json": text}
+
+    def fill(folder: Path) -> None:
+        for name, content in files.items():
+            exchange.write_file(folder / name, content.encode())
+
+    try:
+        foreign = [path.name for path in sorted(destination.iterdir()) if path.name not in files]
+    except FileNotFoundError:
+        foreign = []
+    except OSError as error:
+        raise TraceError((f"{destination}: フォルダとして読めません（{error.strerror}）",)) from None
+    if foreign:
+        raise TraceError((f"{destination}: 模擬の結果ではない {foreign[0]} があるので置き換えません",))
+    try:
+        exchange.replace_folder(destination.resolve(), fill)
+    except OSError as error:
+        raise TraceError((f"{destination}: 書き込めません（{error.strerror}）",)) from None
 
 
 def summary(system: SimulationInput, result: SimulationResult) -> dict[str, str | int | float]:

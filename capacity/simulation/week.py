@@ -187,9 +187,13 @@ def _online(online: pa.Table, start: datetime, earliest_s: float, vm_rows: dict[
     last = _moment(start + timedelta(seconds=WEEK_S + AFTERMATH_S))
     kept = online.filter(pc.and_(pc.greater(online["until"], first), pc.less(online["from"], last)))
     from_s, until_s, cores = _seconds(kept, "from", start), _seconds(kept, "until", start), _floats(kept, "cores")
+    vms = kept["vm"].to_pylist()
+    unknown = next((vm for vm in vms if vm not in vm_rows), None)
+    if unknown is not None:
+        raise FolderError(f"online.parquet: 仮想サーバ {unknown} が layout.json にありません")
     return tuple(
         OnlineLoad(vm_rows[vm], float(from_s[row]), float(until_s[row]), float(cores[row]))
-        for row, vm in enumerate(kept["vm"].to_pylist())
+        for row, vm in enumerate(vms)
         if cores[row] > 0
     )
 

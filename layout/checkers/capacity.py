@@ -6,7 +6,7 @@ import numpy as np
 
 from . import sweep
 from .findings import Findings
-from .load import slot_load
+from .load import host_load
 from .view import FAR, SECOND, SLOT_S, View, microseconds
 
 _TOLERANCE = 1e-6
@@ -47,7 +47,7 @@ def _cores(view: View, found: Findings) -> None:
     hosts = view.folder.layout.hosts
     if not hosts:
         return
-    load = slot_load(view, view.vm_host, len(hosts))
+    load = host_load(view)
     cores = np.array([host.cores for host in hosts], dtype=np.float64)
     over = load > cores[:, None] + _TOLERANCE
     rows, columns = np.nonzero(over)

@@ -40,11 +40,14 @@ def _membership(view: View) -> Iterator[str]:
         if (network.tenant, network.segment, network.site) != (vm.tenant, vm.segment, vm.site):
             yield f"VM {vm.id}: ネットワーク {network.id} は別の団体・区分・拠点のものです"
         try:
-            subnet, address = ipaddress.ip_network(network.subnet), ipaddress.ip_address(vm.address)
+            subnet, interface = ipaddress.ip_network(network.subnet), ipaddress.ip_interface(vm.address)
             gateway = ipaddress.ip_address(network.gateway)
         except ValueError:
             yield f"VM {vm.id}: アドレス {vm.address} かサブネット {network.subnet} が読めません"
             continue
+        address = interface.ip
+        if "/" in vm.address and interface.network != subnet:
+            yield f"VM {vm.id}: アドレス {vm.address} の長さがサブネット {subnet} と違います"
         if address not in subnet or address in (subnet.network_address, subnet.broadcast_address):
             yield f"VM {vm.id}: アドレス {address} はサブネット {subnet} で使えません"
         if address == gateway:

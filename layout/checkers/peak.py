@@ -74,8 +74,8 @@ class _Differences(NamedTuple):
     def line(self, cell: int) -> str:
         group, slot = divmod(cell, self.view.slots)
         return (
-            f"profile.parquet: {'/'.join(self.loads.groups[group])} {self.view.moment(slot * _SLOT)} の {self.column} が"
-            f" {self.stated[cell]:.6f} です（実行表からの計算では {self.counted[cell]:.6f}）"
+            f"profile.parquet: {'/'.join(self.loads.groups[group])} {self.view.moment(slot * _SLOT)} の"
+            f" {self.column} が {self.stated[cell]:.6f} です（実行表からの計算では {self.counted[cell]:.6f}）"
         )
 
 
@@ -86,6 +86,8 @@ def _peaks(view: View, loads: SiteLoads) -> Iterator[str]:
             yield f"拠点 {site}: 最大値が {count} 回あります"
     for site in loads.sites:
         if site not in records:
+            if loads.of_site(site, loads.after).max(initial=0.0) <= _TOLERANCE:
+                continue
             yield f"拠点 {site}: 最大値が run.json にありません"
             continue
         record = records[site]

@@ -14,9 +14,7 @@ def check_digest(view: View) -> Findings:
     estate, reference, run = folder.estate, folder.layout.estate, folder.run
     found = Findings()
     if run.layout_digest != folder.layout_digest:
-        found.add(
-            f"run.json の layout_digest {run.layout_digest[:12]}… が layout.json  {folder.layout_digest[:12]}… と違います"
-        )
+        found.add(f"run.json の layout_digest {run.layout_digest[:12]}… が {folder.layout_digest[:12]}… と違います")
     if not run.estate_digest == reference.digest == estate.digest:
         found.add("対象データの digest が estate.json、layout.json、run.json で揃っていません")
     if (reference.name, reference.fiscal_year) != (estate.name, estate.fiscal_year):

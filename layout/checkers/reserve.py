@@ -21,9 +21,7 @@ def check(view: View) -> Findings:
         on_host[vm.host].append(vm)
     for host in layout.hosts:
         if host.spare and on_host[host.id]:
-            found.add(
-                f"ホスト {host.id}: 予備なのに VM があります（{on_host[host.id][0].id} など {len(on_host[host.id])} 台）"
-            )
+            found.add(f"ホスト {host.id}: 予備なのに VM {on_host[host.id][0].id} などがあります")
     for site in sorted({vm.site for vm in layout.vms}):
         reserve = [host for host in layout.hosts if host.site == site and host.spare and host.id not in kept_empty]
         if len(reserve) < policy.spare_hosts:

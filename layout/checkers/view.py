@@ -38,7 +38,9 @@ class View:
 
     folder: PlanFolder
     vm: Ints
-    """Index into `folder.layout.vms`."""
+    """Index into `folder.layout.vms`; VMs without a host are not there."""
+    estate_vm: Ints
+    """Index into `folder.estate.vms`."""
     job: Ints
     """Index into `folder.estate.jobs`."""
     release: Ints
@@ -104,6 +106,11 @@ class View:
         return vm, begin, end, _floats(table.column("cores"))
 
     @cached_property
+    def online_estate_vm(self) -> Ints:
+        """Per row of `online`: index into `folder.estate.vms`."""
+        return _index(self.folder.online.column("vm"), [vm.id for vm in self.folder.estate.vms])
+
+    @cached_property
     def after(self) -> tuple[Ints, Ints, Floats, Floats]:
         """Precedence, one row per pair: run, its predecessor (-1: no such run), lag in s, business hours."""
         column = self.folder.runs.column("after").combine_chunks()
@@ -119,6 +126,8 @@ class View:
     @cached_property
     def runs_of_job(self) -> dict[int, Ints]:
         """Rows of each job's runs by release."""
+        if not len(self):
+            return {}
         order = np.lexsort((self.release, self.job))
         jobs, begins = np.unique(self.job[order], return_index=True)
         return {int(job): rows for job, rows in zip(jobs, np.split(order, begins[1:]), strict=True) if job >= 0}
@@ -146,6 +155,7 @@ def look(folder: PlanFolder) -> View:
     return View(
         folder=folder,
         vm=_index(runs.column("vm"), [vm.id for vm in folder.layout.vms]),
+        estate_vm=_index(runs.column("vm"), [vm.id for vm in folder.estate.vms]),
         job=_index(names, [f"{job.tenant}/{job.system}/{job.job}" for job in folder.estate.jobs]),
         release=times["release"],
         earliest=times["earliest_start"],

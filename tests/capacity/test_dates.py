@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from capacity.calendar import JST, Calendar
+from capacity.calendar import Calendar
 from capacity.dates import DateBook, occurrences
+from estate.clock import JST
 from tests.capacity.small_estates import estate, job, rule
 
 CASES = json.loads((Path(__file__).parents[1] / "cases" / "capacity" / "dates.json").read_text(encoding="utf-8"))

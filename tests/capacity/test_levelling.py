@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from capacity.bounds import peak_bound
 from capacity.levelling import earliest, level
 from capacity.online import table
 from capacity.profile import slot_load
 from capacity.runs import generate
-from estate.records import OnlineProfile
+from estate.catalogue_records import OnlineProfile
 from tests.capacity.random_estates import estates
 from tests.capacity.schedule_rules import broken_rules
 from tests.capacity.small_estates import ASSUMED, after, estate, job, rule, window
@@ -95,6 +96,12 @@ def test_room_for_a_rerun_is_part_of_the_window():
         assert schedule.start_s[misfit.run] == 20 * HOUR
 
 
+def test_a_run_too_long_for_each_of_its_nights_starts_in_the_first():
+    _, _, _, planned = _plan(estate([job("tax/a", when=DAY, nights=3, cpu_s=11 * HOUR)], days=3))
+    assert _hours(planned) == [20.0]
+    assert [misfit.minutes for misfit in planned.misfits] == [pytest.approx(60.0)]
+
+
 def test_misfits_of_a_latest_date_and_of_no_window():
     jobs = [
         job("tax/late", when=DAY, latest=rule(relative_to="late")),
@@ -117,6 +124,59 @@ def test_a_successor_whose_predecessor_ends_too_late_is_the_misfit():
     runs, online, _, planned = _plan(estate(jobs, days=1))
     assert [runs.run_ids[misfit.run] for misfit in planned.misfits] == ["a/pay/soon/2027-06-01"]
     assert broken_rules(runs, planned, online) == []
+
+
+def test_misfits_may_run_on_after_the_last_window():
+    # Each of three runs in a row takes thirty hours of a ten-hour window on the last day.
+    jobs = [job("tax/a", when=DAY, cpu_s=30 * HOUR)]
+    jobs += [
+        job(f"tax/{name}", when=DAY, cpu_s=30 * HOUR, after=(after(f"tax/{last}"),)) for last, name in ("ab", "bc")
+    ]
+    runs, online, _, planned = _plan(estate(jobs, days=1))
+    assert _hours(planned) == [20.0, 50.0, 80.0]
+    assert [round(misfit.minutes) for misfit in planned.misfits] == [20 * 60, 50 * 60, 80 * 60]
+    assert broken_rules(runs, planned, online) == []
+
+
+def _month():
+    """Twelve tenants with eight systems over two weeks: nightly runs, backups, month ends, assessments."""
+    draw = np.random.default_rng(3)
+    jobs = []
+    for tenant in (f"t{number}" for number in range(12)):
+        size = float(draw.uniform(0.3, 2.0))
+        for number in range(8):
+            system, share = f"s{number}", size * float(draw.uniform(0.3, 2.0))
+            own = {"tenant": tenant, "vm": f"{tenant}-{system}", "rerun_room": True}
+            waits = (after(f"{system}/nightly", tenant=tenant),)
+            jobs += [
+                job(f"{system}/nightly", fixed_s=60.0, cpu_s=900 * share, **own),
+                job(f"{system}/backup", fixed_s=300.0, cpu_s=300 * share, after=waits, **own),
+                job(
+                    f"{system}/monthly", when=rule(rrule="FREQ=MONTHLY;BYMONTHDAY=-1", shift="previous"), nights=3,
+                    cpu_s=3000 * share, after=waits, **own,
+                ),
+            ]  # fmt: skip
+            if number < 3:
+                when = rule(date=date(2027, 6, 24))
+                jobs.append(job(f"{system}/assess", when=when, nights=4, exclusive=True, cpu_s=4000 * share, **own))
+    return estate(jobs, start=date(2027, 6, 21), days=14)
+
+
+def test_a_month_comes_close_to_its_bound():
+    runs, online, before, planned = _plan(_month())
+    assert planned.misfits == ()
+    peak = slot_load(runs, planned.start_s, online).peaks()["main"][0]
+    assert peak <= 0.7 * slot_load(runs, before.start_s, online).peaks()["main"][0]
+    assert peak <= 1.3 * peak_bound(runs, online)["main"][0]
+
+
+def test_no_time_for_improvement_still_gives_a_whole_schedule():
+    runs, online = generate(_month()), table(_month())
+    told = []
+    planned = level(runs, online, seed=0, progress=lambda text, share: told.append((text, share)), time_limit_s=0.0)
+    assert planned.misfits == ()
+    shares = [share for _, share in told]
+    assert (shares[0], shares[-1], shares) == (0.0, 1.0, sorted(shares))
 
 
 def test_levelling_spreads_a_night_evenly():
@@ -146,7 +206,7 @@ def test_levelling_avoids_online_load():
     assert (_hours(before), _hours(planned)) == ([20.0], [26.0])
 
 
-def test_the_tight_night_keeps_its_single_night_run():
+def test_a_run_that_can_wait_is_turned_out_by_one_that_cannot():
     # Both wait for 20:00 or later; the long run is ready first, but only it can wait until the short one is done.
     jobs = [
         job("tax/wide", when=DAY, cpu_s=8 * HOUR),

@@ -101,3 +101,13 @@ def test_a_wrong_value_does_not_hide_the_mistakes_beside_it(tmp_path):
     text = text.replace('"442046"', '"442045"')
     problems = check(_written(tmp_path, text)).problems
     assert [problem.line for problem in problems] == [10, 14, 15]
+
+
+def test_a_file_without_permission_is_one_clear_line(monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    # As root every file is readable, so the operating system's answer is played here.
+    monkeypatch.setattr("estate.file_bytes.os.open", refuse)
+    problems = check(CASES / "minimal.yaml").problems
+    assert [problem.message for problem in problems] == ["ファイルを読む権限がありません"]

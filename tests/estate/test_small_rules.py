@@ -98,3 +98,8 @@ def test_problems_come_in_order_once_and_not_without_end():
     assert [p.line for p in kept[:1000]] == list(range(1, 1001))
     assert len(kept) == 1001
     assert "ほかに 2,000 件" in kept[-1].message
+
+
+def test_a_problem_is_plain_data_for_json():
+    problem = Problem("f", 1, 2, "a.b", "m", 3)
+    assert problem.to_json() == {"file": "f", "line": 1, "column": 2, "path": "a.b", "message": "m", "exit_code": 3}

@@ -43,16 +43,24 @@ def loads(contents: FolderContents, start_column: str) -> dict[tuple[str, str], 
     for name, start, fixed, cpu, cores in zip(*columns, strict=True):
         begin = (start - zero).total_seconds() + fixed
         found[vms[name].site, vms[name].tenant].append((begin, begin + cpu / cores, cores))
-    for name, begin, end, cores in zip(*(contents.online[c].to_pylist() for c in contents.online.column_names), strict=True):
+    for name, begin, end, cores in zip(
+        *(contents.online[c].to_pylist() for c in contents.online.column_names), strict=True
+    ):
         interval = ((begin - zero).total_seconds(), (end - zero).total_seconds(), cores)
         found[vms[name].site, vms[name].tenant].append(interval)
     return found
 
 
+def slots_of(contents: FolderContents) -> int:
+    """Slots from the horizon's start to its end, or to the last run's end where that is later."""
+    ends = [contents.estate.end, *contents.runs["end"].to_pylist()]
+    return -(-int((max(ends) - contents.estate.start).total_seconds()) // 600)
+
+
 def settle(contents: FolderContents) -> FolderContents:
     """Contents with profile, peaks, bounds and the number of runs as they follow from runs and online load."""
     zero = contents.estate.start
-    slots = int((contents.estate.end - zero).total_seconds() // 600)
+    slots = slots_of(contents)
     before, after = loads(contents, "earliest_start"), loads(contents, "start")
     columns: dict[str, list] = {name: [] for name in PROFILE.names}
     totals: dict[tuple[str, str], np.ndarray] = defaultdict(lambda: np.zeros(slots))
@@ -72,15 +80,32 @@ def settle(contents: FolderContents) -> FolderContents:
         moment = zero + timedelta(seconds=600.0 * slot)
         bound = float(late.mean())  # the average is a bound of the peak
         cores = sum(host.cores for host in contents.layout.hosts if host.site == site and host.id in carrying)
-        peaks.append(PeakRecord(
-            site=site, before_cores=float(early.max()), before_at=zero + timedelta(seconds=600.0 * int(early.argmax())),
-            after_cores=peak, after_at=moment, bound_cores=bound, capacity_cores=float(cores), tightest_week=monday(moment),
-        ))  # fmt: skip
-        used = float(sum(1 for host in contents.layout.hosts if host.site == site and (host.id in carrying or host.spare)))
+        peaks.append(
+            PeakRecord(
+                site=site,
+                before_cores=float(early.max()),
+                before_at=zero + timedelta(seconds=600.0 * int(early.argmax())),
+                after_cores=peak,
+                after_at=moment,
+                bound_cores=bound,
+                capacity_cores=float(cores),
+                tightest_week=monday(moment),
+            )
+        )
+        used = float(
+            sum(1 for host in contents.layout.hosts if host.site == site and (host.id in carrying or host.spare))
+        )
         bounds += [
-            Bound(site=site, resource="cpu_peak_cores", lower_bound=bound, plan=peak, gap=(peak - bound) / bound, proof="平均"),
+            Bound(
+                site=site,
+                resource="cpu_peak_cores",
+                lower_bound=bound,
+                plan=peak,
+                gap=(peak - bound) / bound,
+                proof="平均",
+            ),
             Bound(site=site, resource="hosts", lower_bound=2.0, plan=used, gap=(used - 2.0) / 2.0, proof="試験"),
-        ]  # fmt: skip
+        ]
     layout = contents.layout.model_copy(update={"bounds": tuple(bounds)})
     run = contents.run.model_copy(update={"peaks": tuple(peaks), "runs": contents.runs.num_rows})
     return replace(contents, layout=layout, profile=pa.table(columns, schema=PROFILE), run=run)

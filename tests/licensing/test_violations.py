@@ -7,9 +7,9 @@ from datetime import date, datetime
 import pytest
 
 import licensing
+from estate.clock import JST
 from estate.records import Entitlement
 from layout.records import Product
-from licensing.timeline import JST
 from tests.licensing.small_layouts import host, layout, vm
 
 SQL = Product(rule="microsoft-sql-server.core-per-vm")
@@ -145,6 +145,11 @@ def test_hosts_beyond_the_licences_are_named():
     # kvm02, where it runs, is served first, then kvm01; kvm03 is not covered.
     assert violations == [("kvm03", *YEAR, 32, 48)]
     assert result.violations[0].hosts == ("kvm03",)
+    assert result.violations[0].because == (
+        "令和9年4月1日から令和10年3月31日まで 製品全体で 48 Processor 必要、保有 32"
+        "（oracle-database-enterprise.processor、ホスト kvm03 の分が不足）"
+    )
+    assert found(plan, [held(ORACLE, 16)])[0].violations[0].hosts == ("kvm01", "kvm03")
     assert found(plan, [held(ORACLE, 48)])[1] == []
 
 

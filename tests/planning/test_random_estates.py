@@ -29,10 +29,16 @@ def test_a_random_estate_is_planned_and_accepted_or_says_why(planned, seed):
     try:
         record, destination = planned(seed)
     except estate.EstateErrors as errors:
-        assert errors.exit_code == 3
-        assert all(problem.message for problem in errors.problems)
+        refused = errors
+    else:
+        _accepted_or_explained(record, folder.read(destination))
         return
-    refused = [verdict for verdict in checkers.check(folder.read(destination)) if not verdict.passed]
+    assert refused.exit_code == 3
+    assert all(problem.message for problem in refused.problems)
+
+
+def _accepted_or_explained(record, plan):
+    refused = [verdict for verdict in checkers.check(plan) if not verdict.passed]
     if record.fits:
         assert refused == []
         assert record.misfits == ()

@@ -1,0 +1,185 @@
+"""May this plan be built here? Every refusal of the program, before a host is touched."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra.refusal import RefusalError, some
+from infra.settings import Settings
+from layout import checkers
+from layout.folder import PlanFolder
+from layout.records import HostRecord, Layout, VmRecord
+
+HOSTS_PREFIX = "hosts-"
+SUPPORTED_POOLS = ("dir",)
+
+
+@dataclass(frozen=True)
+class HostsStack:
+    """Pools, networks and base images of a site's hosts."""
+
+    site: str
+
+
+@dataclass(frozen=True)
+class TenantStack:
+    """The VMs of one tenant; of `common`, those that are shared."""
+
+    tenant: str
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What the stack said of itself when it was last updated; empty before that."""
+
+    outputs: Mapping[str, Any]
+    resources: frozenset[str]
+    """Names of its resources that exist."""
+
+
+def stack_names(layout: Layout) -> tuple[str, ...]:
+    """The stacks of a plan in the order in which they are built: hosts, shared VMs, tenants in the plan's order."""
+    sites = dict.fromkeys(host.site for host in layout.hosts)
+    tenants = sorted(dict.fromkeys(vm.tenant for vm in layout.vms), key=lambda tenant: tenant != "common")
+    return (*(HOSTS_PREFIX + site for site in sites), *tenants)
+
+
+def stack_of(name: str, layout: Layout) -> HostsStack | TenantStack:
+    """What the stack of this name builds. Raises RefusalError when the plan has none of this name."""
+    names = stack_names(layout)
+    if name not in names:
+        raise RefusalError(f"スタック「{name}」はこの計画にありません。計画のスタックは {some(names, 20)} です")
+    site = name.removeprefix(HOSTS_PREFIX)
+    if name.startswith(HOSTS_PREFIX) and site in {host.site for host in layout.hosts}:
+        return HostsStack(site)
+    return TenantStack(name)
+
+
+def require_sound(folder: PlanFolder) -> None:
+    """Raises RefusalError unless the plan fits, is the one that was judged, and passes its checkers again."""
+    if not folder.run.fits:
+        raise RefusalError(f"{folder.path}: 適合しない計画は構築しません（{folder.run.verdict}）", unfit=True)
+    if folder.run.layout_digest != folder.layout_digest:
+        raise RefusalError(f"{folder.path}: layout.json が計画のあとで変わっています。計画し直してください", unfit=True)
+    failed = [verdict for verdict in (*folder.run.checks, *checkers.check(folder)) if not verdict.passed]
+    if failed:
+        reason = failed[0].violations[0] if failed[0].violations else "理由は記録されていません"
+        names = some(dict.fromkeys(verdict.checker for verdict in failed))
+        raise RefusalError(f"{folder.path}: 検査に通らない計画は構築しません（{names}：{reason}）", unfit=True)
+    for host in folder.layout.hosts:
+        for pool in host.pools:
+            if pool.kind not in SUPPORTED_POOLS:
+                raise RefusalError(
+                    f"ホスト「{host.id}」のプール「{pool.name}」は種類 {pool.kind} なので構築できません"
+                    f"（構築できる種類：{'、'.join(SUPPORTED_POOLS)}）"
+                )
+
+
+def require_not_older(layout: Layout, deployed: Deployed) -> None:
+    """Raises RefusalError for a plan of an earlier generation than the one that stands."""
+    standing = deployed.outputs.get("generation")
+    if standing is not None and layout.generation < int(standing):
+        raise RefusalError(
+            f"世代 {layout.generation} の計画は、構築済みの世代 {int(standing)} より古いので使いません。"
+            "最新の計画を指定してください"
+        )
+
+
+def require_in_place(vms: Iterable[VmRecord], deployed: Deployed) -> None:
+    """Raises RefusalError when the plan has an existing VM on another host than where it was built.
+
+    The provider does not notice a changed host: it would report success and leave the VM where it is.
+    """
+    placement = deployed.outputs.get("placement") or {}
+    for vm in vms:
+        known = placement.get(vm.id)
+        exists = vm.id in deployed.resources or any(disk.name in deployed.resources for disk in vm.disks)
+        if known is not None and known != vm.host and exists:
+            raise RefusalError(
+                f"仮想サーバ「{vm.id}」は {known} にあり、この計画では {vm.host} です。移動は運用手順書で行ってください"
+            )
+
+
+def uri_of(host: HostRecord, settings: Settings) -> str:
+    """How the host is reached. Raises RefusalError when neither the file of URIs nor the plan says it."""
+    uri = settings.uris.get(host.id) or host.uri
+    if not uri:
+        raise RefusalError(f"ホスト「{host.id}」の URI がありません。設定「uris」のファイルに書いてください")
+    return uri
+
+
+def hosts_of(stack: HostsStack | TenantStack, layout: Layout) -> tuple[HostRecord, ...]:
+    """The hosts that a stack touches: all of a site, or those that its VMs stand on."""
+    if isinstance(stack, HostsStack):
+        return tuple(host for host in layout.hosts if host.site == stack.site)
+    used = {vm.host for vm in vms_of(stack, layout)}
+    return tuple(host for host in layout.hosts if host.id in used)
+
+
+def vms_of(stack: TenantStack, layout: Layout) -> tuple[VmRecord, ...]:
+    """The VMs of a tenant's stack."""
+    return tuple(vm for vm in layout.vms if vm.tenant == stack.tenant)
+
+
+@dataclass(frozen=True)
+class BaseImage:
+    """The file of a base image, and the SHA-256 of its bytes."""
+
+    id: str
+    path: Path
+    sha256: str
+
+    @property
+    def volume(self) -> str:
+        """The volume's name in every pool that needs it. An image's id stands for one content for ever."""
+        return volume_of(self.id)
+
+
+def volume_of(image: str) -> str:
+    """The name of the volume of a base image."""
+    return f"{image}.qcow2"
+
+
+def base_images(site: str, layout: Layout) -> dict[str, tuple[str, ...]]:
+    """Pool name to the images that VMs of the site start from in it. Every host has them, to restart VMs there."""
+    needed: dict[str, dict[str, None]] = {}
+    for vm in layout.vms:
+        for disk in vm.disks:
+            if vm.site == site and disk.base_image is not None:
+                needed.setdefault(disk.pool, {})[disk.base_image] = None
+    return {pool: tuple(sorted(images)) for pool, images in needed.items()}
+
+
+def find_images(ids: Iterable[str], layout: Layout, settings: Settings, deployed: Deployed) -> dict[str, BaseImage]:
+    """The files of these images. Raises RefusalError for one that is missing or not what it was or should be."""
+    planned = {image.id: image.digest for image in layout.images}
+    standing = deployed.outputs.get("images") or {}
+    found: dict[str, BaseImage] = {}
+    for image in sorted(set(ids)):
+        path = _locate(image, settings.image_folders)
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        expected = planned.get(image, "").removeprefix("sha256:")
+        if expected and digest != expected:
+            raise RefusalError(f"{path}: 内容が計画と違います（SHA-256 {digest[:12]}…、計画は {expected[:12]}…）")
+        if standing.get(image, digest) != digest:
+            raise RefusalError(
+                f"{path}: 構築済みのイメージ「{image}」と内容が違います。新しい内容には新しい id を付けてください"
+            )
+        found[image] = BaseImage(image, path, digest)
+    return found
+
+
+def _locate(image: str, folders: Sequence[Path]) -> Path:
+    for folder in folders:
+        path = folder / volume_of(image)
+        if path.is_file():
+            return path.resolve()
+    raise RefusalError(
+        f"イメージ「{image}」のファイル {volume_of(image)} がありません"
+        f"（探した所：{'、'.join(str(folder) for folder in folders)}）"
+    )

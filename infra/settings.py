@@ -1,0 +1,72 @@
+"""The configuration of a stack: `plan`, `domain_type`, `uris`, nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from infra.refusal import RefusalError, some
+
+DomainType = Literal["kvm", "qemu"]
+DOMAIN_TYPES: tuple[DomainType, ...] = ("kvm", "qemu")
+KEYS = ("plan", "domain_type", "uris")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where the plan is, what runs the guests, and which hosts are reached otherwise than the plan says."""
+
+    plan: Path
+    domain_type: DomainType = "kvm"
+    uris: Mapping[str, str] = field(default_factory=dict)
+    """Host to libvirt URI, only for the hosts that the file names."""
+    uris_file: Path | None = None
+
+    @property
+    def image_folders(self) -> tuple[Path, ...]:
+        """Where base images are looked for, in this order: `images/` beside the file of URIs, then in the plan."""
+        beside = () if self.uris_file is None else (self.uris_file.parent / "images",)
+        return (*beside, self.plan / "images")
+
+
+def read(config: Mapping[str, str], base: Path) -> Settings:
+    """Settings from the stack's configuration; relative paths start at `base`. Raises RefusalError."""
+    unknown = sorted(set(config) - set(KEYS))
+    if unknown:
+        raise RefusalError(f"設定「{some(unknown)}」はありません。使える設定は {'、'.join(KEYS)} です")
+    if not config.get("plan"):
+        raise RefusalError("設定「plan」がありません。pulumi config set plan 計画フォルダー で指定してください")
+    given = config.get("uris")
+    uris_file = base / Path(given).expanduser() if given else None
+    return Settings(
+        plan=base / Path(config["plan"]).expanduser(),
+        domain_type=domain_type(config.get("domain_type", "kvm")),
+        uris={} if uris_file is None else read_uris(uris_file),
+        uris_file=uris_file,
+    )
+
+
+def domain_type(text: str) -> DomainType:
+    """`kvm` or `qemu`. Raises RefusalError."""
+    for known in DOMAIN_TYPES:
+        if text == known:
+            return known
+    raise RefusalError(f"domain_type「{text}」は使えません。kvm か qemu を指定してください")
+
+
+def read_uris(path: Path) -> dict[str, str]:
+    """The file host -> libvirt URI. Raises RefusalError."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RefusalError(f"{path}: URI のファイルがありません") from None
+    except OSError as error:
+        raise RefusalError(f"{path}: 読めません（{error.strerror}）") from None
+    except (ValueError, RecursionError):
+        raise RefusalError(f"{path}: JSON として読めません") from None
+    if not isinstance(document, dict) or not all(isinstance(uri, str) and uri for uri in document.values()):
+        raise RefusalError(f'{path}: {{"ホスト名": "libvirt の URI"}} の形が必要です')
+    return document
