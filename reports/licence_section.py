@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from .figures import count, period
 from .markup import Markup, Part, join, table, tag
 from .record import ReportRecord
@@ -45,7 +47,7 @@ def _products(licences: SavedLicences) -> Markup:
                 join((product.name, tag("span", product.rule, class_="id"))),
                 tag("strong", count(product.quantity)),
                 tag("span", product.unit, _packs(product), class_="keep"),
-                period(product.at, product.until),
+                _period(product.at, product.until),
                 "未確認" if product.evidence == "unverified" else product.evidence,
                 _reasons(product),
             )
@@ -53,6 +55,12 @@ def _products(licences: SavedLicences) -> Markup:
         ),
         numbers=(1,),
     )
+
+
+def _period(start: datetime, until: datetime) -> Markup:
+    """A period that breaks between its two dates only."""
+    first, last = period(start, until).split("から")
+    return join((tag("span", first, "から", class_="keep"), " ", tag("span", last, class_="keep")))
 
 
 def _packs(product: LicenceProduct) -> Markup | None:
@@ -91,7 +99,7 @@ def _violations(licences: SavedLicences, names: dict[str, str]) -> Markup:
         ("期間", "製品", "対象", "保有", "必要", "不足", "単位"),
         (
             (
-                period(line.from_, line.until),
+                _period(line.from_, line.until),
                 names.get(line.rule, line.rule),
                 _target(line),
                 count(line.held),

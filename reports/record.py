@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from layout.errors import FolderError
 from layout.folder import PlanFolder
 from layout.records import Bound, CheckVerdict, HostRecord, MisfitRecord, PeakRecord, VmRecord
 
@@ -201,9 +202,16 @@ def _sites(plan: PlanFolder) -> tuple[SiteReport, ...]:
             for host in plan.layout.hosts
             if host.site == site.id
         )
-        week = None if peak is None else week_load(plan, site.id, date.fromisoformat(peak.tightest_week))
+        week = None if peak is None else week_load(plan, site.id, _monday(peak))
         reports.append(SiteReport(site.id, site.name or site.id, site.role, hosts, peak, week))
     return tuple(reports)
+
+
+def _monday(peak: PeakRecord) -> date:
+    try:
+        return date.fromisoformat(peak.tightest_week)
+    except ValueError:
+        raise FolderError(f"run.json: 拠点 {peak.site} の tightest_week が日付ではありません") from None
 
 
 def _host(plan: PlanFolder, host: HostRecord, vms: list[VmRecord], peak_cores: float) -> HostLine:

@@ -31,6 +31,7 @@ table{border-collapse:collapse;width:100%;font-size:13.5px;line-height:1.55}
 table.narrow{width:auto;min-width:420px}
 caption{text-align:left;font-weight:700;padding:4px 0 6px;font-size:14px}
 th,td{padding:5px 9px;border-bottom:1px solid var(--line);text-align:left;vertical-align:top;font-weight:400}
+tbody th{min-width:7em}
 thead th{border-bottom:2px solid var(--soft);font-weight:700;background:var(--pale);vertical-align:bottom;
 overflow-wrap:break-word;word-break:keep-all}
 .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
@@ -56,11 +57,11 @@ footer{color:var(--soft);font-size:13px;padding-top:18px;padding-bottom:40px}
 body{font-size:10pt;-webkit-print-color-adjust:exact;print-color-adjust:exact}
 main,header,footer{max-width:none;padding:0}
 nav{display:none}
-h2{break-after:avoid}h3,h4,caption{break-after:avoid}
+h2,h3,h4,caption,.legend{break-after:avoid}.legend{break-inside:avoid}h3+.soft{break-after:avoid}
 tr{break-inside:avoid}
 thead{display:table-header-group}
 .scroll{overflow:visible}
 table{font-size:8.5pt}th,td{padding:3px 5px}
-details::details-content{content-visibility:visible;display:block;block-size:auto}
+.tiles{grid-template-columns:repeat(3,1fr)}.tiles .big{font-size:15pt}
 }
 """

@@ -27,8 +27,11 @@ def contents(**options) -> FolderContents:
         tenant.model_copy(update={"name": name, "population_basis": "住民基本台帳"})
         for tenant, name in zip(estate.tenants, ("延岡市", "日田市", *(f"第{n}町" for n in range(3, 99))), strict=False)
     )
-    systems = tuple(s.model_copy(update={"name": f"業務 {s.id}", "confidence": "low" if s.tenant == "t00" else "medium"})
-                    for s in estate.systems)  # fmt: skip
+    confidence = {tenant.id: "medium" for tenant in tenants} | {tenants[0].id: "low"}
+    systems = tuple(
+        system.model_copy(update={"name": f"業務 {system.id}", "confidence": confidence[system.tenant]})
+        for system in estate.systems
+    )
     assumption = type(estate).model_fields["assumptions"].annotation.__args__[0]
     assumptions = tuple(assumption.model_validate(line) for line in ASSUMPTIONS)
     checks = (CheckVerdict(checker="windows", passed=True),
@@ -63,7 +66,8 @@ def hostile(path: Path) -> PlanFolder:
     plain = contents()
     estate = plain.estate.model_copy(update={
         "name": HOSTILE,
-        "tenants": tuple(t.model_copy(update={"name": HOSTILE + t.id, "population_basis": HOSTILE}) for t in plain.estate.tenants),
+        "tenants": tuple(t.model_copy(update={"name": HOSTILE + t.id, "population_basis": HOSTILE})
+                         for t in plain.estate.tenants),
         "systems": tuple(s.model_copy(update={"name": HOSTILE}) for s in plain.estate.systems),
         "jobs": tuple(j.model_copy(update={"name": HOSTILE}) for j in plain.estate.jobs),
         "sites": tuple(s.model_copy(update={"name": HOSTILE}) for s in plain.estate.sites),

@@ -114,7 +114,7 @@ def test_a_result_of_another_layout_is_refused(tmp_path):
     plan = folders.write(tmp_path / "out")
     index = plan.path / results.RESULTS_FILE
     index.write_text(index.read_text(encoding="utf-8").replace(plan.layout_digest, "f" * 64), encoding="utf-8")
-    with pytest.raises(FolderError, match="別の layout.json"):
+    with pytest.raises(FolderError, match=r"別の layout\.json"):
         gather(plan)
 
 
@@ -129,5 +129,13 @@ def test_a_result_that_was_changed_by_hand_is_refused(tmp_path):
 def test_a_result_of_another_form_is_refused_with_its_place(tmp_path):
     plan = folders.write(tmp_path / "out")
     results.write_result(plan, saved.LATENESS, b'{"format_version": "1.0", "verdict": 3}')
-    with pytest.raises(FolderError, match="lateness.json"):
+    with pytest.raises(FolderError, match=r"lateness\.json"):
+        gather(plan)
+
+
+def test_a_week_that_is_no_date_is_refused(tmp_path):
+    plain = folders.contents()
+    peaks = tuple(peak.model_copy(update={"tightest_week": "someday"}) for peak in plain.run.peaks)
+    plan = folder.write(tmp_path / "out", folder.with_run(plain, plain.run.model_copy(update={"peaks": peaks})))
+    with pytest.raises(FolderError, match="tightest_week"):
         gather(plan)
