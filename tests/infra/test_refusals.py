@@ -70,12 +70,11 @@ def test_a_stack_that_the_plan_does_not_have(plan, name):
     assert "hosts-dc、t00、t01" in str(refused(plan, name))
 
 
-def test_a_host_without_uri(tmp_path):
-    def forget(layout):
-        layout["hosts"][1]["uri"] = ""
-
-    plan = plans.write(tmp_path / "plan", forget)
-    assert "kvm02" in str(refused(plan, uris={"kvm01": "qemu:///system"}))
+def test_a_host_without_uri(plan):
+    silent = plan.layout.hosts[1].model_copy(update={"uri": ""})
+    with pytest.raises(RefusalError, match="kvm02"):
+        admission.uri_of(silent, Settings(plan.path, uris={"kvm01": "qemu:///system"}))
+    assert admission.uri_of(silent, Settings(plan.path, uris=URIS)) == URIS["kvm02"]
     assert admission.uri_of(plan.layout.hosts[0], Settings(plan.path)) == "qemu+ssh://kvm01/system"
     assert admission.uri_of(plan.layout.hosts[0], Settings(plan.path, uris=URIS)) == URIS["kvm01"]
 
