@@ -258,6 +258,8 @@ class RunRecord(LayoutRecord):
 
     format_version: str = FORMAT_VERSION
     kumiai_version: str
+    created: datetime | None = None
+    """When the plan was made."""
     versions: dict[str, str]
     estate_digest: str
     layout_digest: str

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from itertools import groupby
 
+from layout.wareki import wareki_time
+
 from .figures import number, share
 from .markup import Markup, Part, join, table, tag
 from .record import AssumptionLine, ReportRecord
@@ -154,6 +156,7 @@ def _listing(kind: str, lines: list[AssumptionLine]) -> Markup:
 def making_section(record: ReportRecord) -> Markup:
     """Versions, seed, digests and times."""
     rows: list[tuple[Part, Part]] = [
+        ("計画した日時", wareki_time(record.created) if record.created else "記録なし"),
         ("kumiai", record.kumiai_version),
         ("使ったソフトウェア", "、".join(f"{name} {version}" for name, version in sorted(record.versions.items()))),
         ("乱数の種", str(record.seed)),

@@ -108,6 +108,7 @@ class ReportRecord:
     checks: tuple[CheckVerdict, ...]
     assumptions: tuple[AssumptionLine, ...]
     kumiai_version: str
+    created: datetime | None
     versions: dict[str, str]
     seed: int
     generation: int
@@ -155,6 +156,7 @@ def gather(plan: PlanFolder) -> ReportRecord:
             if line.basis == "assumed"
         ),
         kumiai_version=run.kumiai_version,
+        created=run.created,
         versions=run.versions,
         seed=run.seed,
         generation=layout.generation,

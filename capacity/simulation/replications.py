@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date
 from typing import Literal
@@ -14,13 +14,18 @@ import numpy as np
 from scipy import stats  # type: ignore[import-untyped]  # scipy ships no type information
 
 from capacity.records import Floats
+from estate.resolved import ResolvedEstate
 from layout.folder import PlanFolder
 from layout.records import FORMAT_VERSION, LayoutRecord
 from layout.results import write_result
+from layout.wareki import wareki
 
 from .disturbance import disturbed_work
 from .reference import simulate
 from .week import Week, monday_of, read_week, tightest_monday
+
+JobKey = tuple[str, str, str]
+"""Tenant, system and job, by id."""
 
 RESULT_NAME = "simulation/lateness.json"
 TELLABLE_S = 1e-3
@@ -45,6 +50,8 @@ class JobLateness(LayoutRecord):
     tenant: str
     system: str
     job: str
+    label: str = ""
+    """The names of tenant, system and job, as people say them."""
     runs: int
     """Runs of the job that the plan starts in the week."""
     lateness_s: Estimate
@@ -96,10 +103,9 @@ def simulate_folder(
     for replication, end_s in enumerate(_replicate(planned, replications, seed, workers)):
         ends[replication] = end_s
         progress("週の模擬", (replication + 1) / replications)
-    jobs = lateness_by_job(planned, ends)
-    names = {tenant.id: tenant.name for tenant in folder.estate.tenants}
+    jobs = lateness_by_job(planned, ends, _labels(folder.estate))
     return WeekSimulation(
-        verdict=_verdict(planned, ends, jobs, names),
+        verdict=_verdict(planned, ends, jobs),
         layout_digest=folder.layout_digest,
         week=planned.monday.isoformat(),
         replications=replications,
@@ -114,8 +120,20 @@ def write(folder: PlanFolder, result: WeekSimulation) -> None:
     write_result(folder, RESULT_NAME, (result.model_dump_json(indent=1) + "\n").encode())
 
 
-def lateness_by_job(week: Week, ends: Floats) -> tuple[JobLateness, ...]:
+def _labels(estate: ResolvedEstate) -> dict[JobKey, str]:
+    tenants = {tenant.id: tenant.name for tenant in estate.tenants}
+    systems = {(system.tenant, system.id): system.name for system in estate.systems}
+    return {
+        (job.tenant, job.system, job.job): " ".join(
+            (tenants.get(job.tenant, job.tenant), systems.get((job.tenant, job.system), job.system), job.name)
+        )
+        for job in estate.jobs
+    }
+
+
+def lateness_by_job(week: Week, ends: Floats, labels: Mapping[JobKey, str] | None = None) -> tuple[JobLateness, ...]:
     """Lateness per job from the simulated ends (replication x run), the worst first."""
+    spoken = labels or {}
     rows: dict[tuple[str, str, str], list[int]] = {}
     for row in np.flatnonzero(week.judged).tolist():
         rows.setdefault((week.tenant[row], week.system_id[row], week.job[row]), []).append(row)
@@ -129,6 +147,7 @@ def lateness_by_job(week: Week, ends: Floats) -> tuple[JobLateness, ...]:
                 tenant=tenant,
                 system=system,
                 job=job,
+                label=spoken.get((tenant, system, job), f"{tenant} {system} {job}"),
                 runs=len(of_job),
                 lateness_s=estimate(lateness),
                 overrun_s=estimate(overrun),
@@ -188,17 +207,15 @@ def _ends(week: Week, seed: int, replication: int) -> Floats:
     return simulate(week.system.with_work(work.tolist())).end_s
 
 
-def _verdict(week: Week, ends: Floats, jobs: tuple[JobLateness, ...], names: dict[str, str]) -> str:
+def _verdict(week: Week, ends: Floats, jobs: tuple[JobLateness, ...]) -> str:
     judged = ends[:, week.judged]
     late = float((judged > week.deadline_s[week.judged] + TELLABLE_S).mean())
     overrun = float((judged > week.window_end_s[week.judged] + TELLABLE_S).mean())
-    monday = f"{week.monday.year}年{week.monday.month}月{week.monday.day}日"
-    about = f"{monday}からの週 {judged.shape[1]:,} 件を {judged.shape[0]} 回模擬"
+    about = f"{wareki(week.monday)}からの週 {judged.shape[1]:,} 件を {judged.shape[0]} 回模擬"
     worst = jobs[0]
     if overrun == 0 and late == 0:
         return f"判定：遅れなし — {about}し、枠と期限を超えた処理はありません"
-    name = f"{names.get(worst.tenant, worst.tenant)} {worst.system} {worst.job}"
     return (
         f"判定：遅れあり — {about}し、枠の超過 {overrun:.2%}、期限の超過 {late:.2%}"
-        f"（最大は {name}、枠の超過の 95 パーセンタイル {worst.overrun_s.p95 / 60:.1f} 分）"
+        f"（最大は {worst.label}、枠の超過の 95 パーセンタイル {worst.overrun_s.p95 / 60:.1f} 分）"
     )
