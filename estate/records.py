@@ -21,9 +21,12 @@ DayType = Literal["business_day", "closed_day", "month_end", "year_end"]
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
 HostPattern = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]|\{[0-9]{1,5}\.\.[0-9]{1,5}\}){0,60}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=400)]
+_NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]+$"
+Name = Annotated[str, StringConstraints(min_length=1, max_length=400, pattern=_NO_CONTROLS)]
+"""One line that reads as it is written: no line breaks, escape sequences or marks that turn the text around."""
 _CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9]"
 TimeSpan = Annotated[str, StringConstraints(pattern=rf"^{_CLOCK}-({_CLOCK}|24:00)$")]
-Offset = Annotated[str, StringConstraints(pattern=r"^[+-]?[0-9]{1,4} (days|business_days|months)$")]
+Offset = Annotated[str, StringConstraints(pattern=r"^[+-]?[0-9]{1,3} (days|business_days|months)$")]
 Positive = Annotated[float, Field(gt=0, le=1e12)]
 NonNegative = Annotated[float, Field(ge=0, le=1e15)]
 Count = Annotated[int, Field(ge=1, le=100_000_000)]
@@ -76,7 +79,7 @@ class Event(DateRule):
     """A named date of the estate: an election, a benefit payment, a law change, a change freeze."""
 
     id: Id
-    name: Text
+    name: Name
 
 
 class WindowException(Record):
@@ -112,7 +115,7 @@ class ProductUse(Record):
 class HostModel(Sourced):
     """A physical server type. Capacity is sockets x cores_per_socket; threads add nothing."""
 
-    name: Text
+    name: Name
     sockets: Annotated[int, Field(ge=1, le=64)]
     socket_capacity: Annotated[int, Field(ge=1, le=64)]
     cores_per_socket: Annotated[int, Field(ge=1, le=1024)]
@@ -125,7 +128,7 @@ class HostModel(Sourced):
 class Unit(Sourced):
     """What a job counts (residents, households, parcels …), as a ratio to residents."""
 
-    name: Text
+    name: Name
     per_resident: Positive
 
 
@@ -139,7 +142,7 @@ class PopulationClass(Record):
 class OnlineProfile(Sourced):
     """Daytime load as shares of the peak: on days of one kind, over spans of the day."""
 
-    name: Text
+    name: Name
     business_day: dict[TimeSpan, Annotated[float, Field(ge=0, le=1)]]
     closed_day: dict[TimeSpan, Annotated[float, Field(ge=0, le=1)]] = {}
 
@@ -165,7 +168,7 @@ class RoleSize(Sourced):
 class Role(Record):
     """A kind of VM in a system: ap, db, batch …"""
 
-    name: Text
+    name: Name
     size: RoleSize
     image: Id = "base"
     slots: Annotated[int, Field(ge=1, le=1000)] = 1
@@ -203,7 +206,7 @@ class After(Record):
 class Job(Record):
     """A batch job of a system."""
 
-    name: Text
+    name: Name
     kind: Literal[
         "nightly",
         "month-end",
@@ -239,7 +242,7 @@ class Job(Record):
 class System(Record):
     """A business system (業務システム)."""
 
-    name: Text
+    name: Name
     group: Text
     segment: Segment
     window: Id
@@ -257,7 +260,7 @@ class System(Record):
 class CatalogueEvent(DateRule):
     """A named date of the municipal year, e.g. the first due date of the resident tax."""
 
-    name: Text
+    name: Name
 
 
 class Catalogue(Record):
@@ -291,7 +294,7 @@ class Site(Record):
 
     id: Id
     role: Literal["primary", "backup"]
-    name: Text | None = None
+    name: Name | None = None
     latitude: Annotated[float, Field(ge=-90, le=90)]
     longitude: Annotated[float, Field(ge=-180, le=180)]
 
@@ -322,8 +325,8 @@ class Host(Record):
 class Contact(Record):
     """Responsibility boundary (責任分界)."""
 
-    owner: Text
-    operator: Text
+    owner: Name
+    operator: Name
 
 
 class SystemSelection(Record):
@@ -385,7 +388,7 @@ class Tenant(Record):
     id: Id
     code: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
     """National local-government code: 6 digits, the last is the check digit."""
-    name: Text
+    name: Name
     population: Count
     """Residents, foreign residents included."""
     population_basis: Text | None = None
@@ -427,7 +430,7 @@ class CostItem(Record):
     """Another cost item (費目) than licences."""
 
     id: Id
-    name: Text
+    name: Name
     phase: Text
     kind: Literal["initial", "running"]
     amount_jpy: Annotated[int, Field(ge=0)]
@@ -493,7 +496,7 @@ class EstateFile(Record):
     """The estate file as it is written."""
 
     format: Literal[1]
-    name: Text
+    name: Name
     fiscal_year: Annotated[int, Field(ge=1989, le=2200)]
     horizon: Horizon = Horizon(lead_in_months=3)
     catalogue: Text = "standard"
