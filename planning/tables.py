@@ -61,7 +61,7 @@ def profile_table(epoch: datetime, before: SlotLoad, after: SlotLoad) -> pa.Tabl
     return pa.table(
         {
             "site": pa.array(after.site_names, tables.TEXT).take(pa.array(site)),
-            "slot": moments(epoch, slot * SLOT_S),
+            "slot": moments(epoch, slot.astype(np.float64) * SLOT_S),
             "tenant": pa.array(after.tenant_names, tables.TEXT).take(pa.array(tenant)),
             "before": pa.array(early[site, tenant, slot]),
             "after": pa.array(planned[site, tenant, slot]),
