@@ -29,6 +29,10 @@ TimeSpan = Annotated[str, StringConstraints(pattern=rf"^{_CLOCK}-({_CLOCK}|24:00
 Offset = Annotated[str, StringConstraints(pattern=r"^[+-]?[0-9]{1,3} (days|business_days|months)$")]
 Positive = Annotated[float, Field(gt=0, le=1e12)]
 NonNegative = Annotated[float, Field(ge=0, le=1e15)]
+Hours = Annotated[float, Field(ge=0, le=9_600)]
+"""Not longer than the 400 days in which a predecessor is looked for."""
+MemoryGib = Annotated[float, Field(ge=0.001, le=1e6)]
+"""At least one MiB, the unit of the layout."""
 Count = Annotated[int, Field(ge=1, le=100_000_000)]
 OptionValue = bool | int | float | str
 
@@ -158,7 +162,7 @@ class RoleSize(Sourced):
     """Size of a VM role by population class (keys are class ids; every class must be named)."""
 
     vcpu: dict[Id, Annotated[int, Field(ge=1, le=1024)]]
-    memory_gib: dict[Id, Positive]
+    memory_gib: dict[Id, MemoryGib]
     disk_gib: dict[Id, Positive]
     """The data volume; the system volume comes from the image."""
     replicas: dict[Id, Annotated[int, Field(ge=1, le=64)]] = {}
@@ -198,8 +202,8 @@ class After(Record):
     job: Id
     system: Id | None = None
     """The predecessor's system; the job's own when absent. Ignored where the tenant does not use that system."""
-    lag_h: NonNegative = 0.0
-    lag_business_h: NonNegative = 0.0
+    lag_h: Hours = 0.0
+    lag_business_h: Hours = 0.0
     within_days: Annotated[int, Field(ge=0, le=400)] = 120
 
 
@@ -313,7 +317,7 @@ class Host(Record):
     id: HostPattern
     site: Id
     model: Id
-    memory_gib: Positive
+    memory_gib: MemoryGib
     disk_gib: Positive
     uri: Annotated[str, StringConstraints(pattern=r"^[a-z+]{3,20}://[^\s\"'<>`]{1,400}$")]
     spare: bool = False
@@ -352,7 +356,7 @@ class RoleOverride(Record):
     """Sizes of this tenant that differ from its class."""
 
     vcpu: Annotated[int, Field(ge=1, le=1024)] | None = None
-    memory_gib: Positive | None = None
+    memory_gib: MemoryGib | None = None
     disk_gib: Positive | None = None
     replicas: Annotated[int, Field(ge=1, le=64)] | None = None
     products: tuple[ProductUse, ...] | None = None
@@ -497,7 +501,7 @@ class EstateFile(Record):
 
     format: Literal[1]
     name: Name
-    fiscal_year: Annotated[int, Field(ge=1989, le=2200)]
+    fiscal_year: Annotated[int, Field(ge=2019, le=2200)]
     horizon: Horizon = Horizon(lead_in_months=3)
     catalogue: Text = "standard"
     """`standard`, or the path of a catalogue file relative to the estate file."""

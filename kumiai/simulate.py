@@ -77,10 +77,9 @@ def _replay(trace: Path, output: Path | None, *, as_json: bool) -> None:
     try:
         system = traces.read_trace(trace)
         result = reference.simulate(system)
+        traces.write_results(output, system, result)
     except traces.TraceError as error:
         raise RefusedError(*str(error).splitlines()) from None
-    try:
-        traces.write_results(output, system, result)
     except OSError as error:
         raise RefusedError(f"{output}: 書き込めません（{error.strerror}）", exit_code=1) from None
     summary = traces.summary(system, result)

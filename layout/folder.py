@@ -96,7 +96,7 @@ def refuse_destination(destination: Path) -> None:
 
 def _refuse_place(destination: Path) -> None:
     """Raises FolderError where no folder can be made: the nearest folder above is a file, or not writable."""
-    above = next(parent for parent in destination.absolute().parents if parent.exists())
+    above = next(parent for parent in destination.resolve().parents if parent.exists())
     if not above.is_dir():
         raise FolderError(f"{destination}: {above} はフォルダではありません")
     if not os.access(above, os.W_OK | os.X_OK):
