@@ -45,7 +45,7 @@ def earliest(runs: RunTable, online: OnlineTable) -> Schedule:
     return _schedule(grid, start, window, late)
 
 
-def level(  # noqa: PLR0913 - the contract with `planning`, keyword-only beyond the two tables
+def level(
     runs: RunTable,
     online: OnlineTable,
     *,

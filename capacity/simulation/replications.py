@@ -75,7 +75,7 @@ class WeekSimulation(LayoutRecord):
     """By overrun (95th percentile), then delay, the worst first."""
 
 
-def simulate_folder(  # noqa: PLR0913 - the options of the command, by keyword
+def simulate_folder(
     folder: PlanFolder,
     *,
     week: date | Literal["tightest"] = "tightest",
