@@ -36,7 +36,7 @@ def count(
     from layout import folder, results
 
     day = _day(as_of)
-    plan = folder.read(source) if source.is_dir() else None
+    plan = folder.read_planned(source) if source.is_dir() else None
     layout = plan.layout if plan is not None else folder.read_layout(source)
     try:
         result = licensing.count(
