@@ -145,6 +145,8 @@ def _solve(filler: Filler, free: Ints, old: Ints, site: int, seed: int) -> Ints:
         model.add(sum(parts) + int(np.ceil(load[slot] * _UNIT)) <= peak)
     model.minimize(peak)
     solver = cp_model.CpSolver()
+    # Else the solver takes Ctrl-C for itself, and afterwards leaves it to kill the process without a word.
+    solver.parameters.catch_sigint_signal = False
     solver.parameters.num_workers = 1
     solver.parameters.random_seed = seed
     solver.parameters.max_deterministic_time = _EFFORT

@@ -43,9 +43,8 @@ def place(estate: ResolvedEstate, load: VmLoad, *, seed: int = 0) -> Placement:
     sites = {}
     for position, site in enumerate(estate.sites):
         vms = tuple(vm for vm in estate.vms if vm.site == site.id)
-        vm_load = np.array([load.load[rows[vm.id]] if vm.id in rows else none for vm in vms]).reshape(
-            len(vms), len(none)
-        )
+        loads = [load.load[rows[vm.id]] if vm.id in rows else none for vm in vms]
+        vm_load = np.array(loads).reshape(len(vms), len(none))
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(position,)))
         sites[site.id] = _place_site(estate, site.id, vms, vm_load, rng)
     host_rows = {host.id: row for row, host in enumerate(estate.hosts)}
@@ -78,7 +77,7 @@ def _place_site(
             f"拠点 {site}：仮想サーバ {len(vms)} 台を置けるホストがありません"
             f"（ホスト {len(hosts)} 台、予備として空けておく台数 {estate.policy.spare_hosts}）"
         )
-        misfits = (Misfit("host", reason),) if vms or missing else ()
+        misfits = (Misfit("host", reason),) if vms or (hosts and missing) else ()
         bound = (1 if vms else 0) + len(always_empty) + estate.policy.spare_hosts
         return _SitePlacement(vms, (None,) * len(vms), reserve, bound, "置けるホストがありません", misfits)
     problem = _problem(estate, vms, load, usable, reserved).binding_blocks()

@@ -69,6 +69,11 @@ class _Generator:
                 keep &= days < until.toordinal()
         return keep
 
+    def _leaves_s(self, job: ResolvedJob) -> float:
+        """When the job, its tenant or its VM goes: runs of the last day end by then, though their window is longer."""
+        days = (job.until, self.tenants[job.tenant].until, self.vms[job.vm].until)
+        return min((self.calendar.seconds(day) for day in days if day is not None), default=np.inf)
+
     def runs_of(self, job: ResolvedJob) -> _JobRuns:
         """The runs of one job that belong to the horizon.
 
@@ -90,6 +95,7 @@ class _Generator:
             late = (cut <= first) & (last > first)
             deadline[late] = self._seconds(limit[late])
             last = np.where(late, first + 1, cut)
+        deadline = np.minimum(deadline, self._leaves_s(job))
         count = np.maximum(last - first, 0)
         starts, ends = spans.start_s[_expand(first, count)], spans.end_s[_expand(first, count)]
         if not count.all():

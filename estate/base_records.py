@@ -21,11 +21,18 @@ DayType = Literal["business_day", "closed_day", "month_end", "year_end"]
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
 HostPattern = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]|\{[0-9]{1,5}\.\.[0-9]{1,5}\}){0,60}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=400)]
+_NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]+$"
+Name = Annotated[str, StringConstraints(min_length=1, max_length=400, pattern=_NO_CONTROLS)]
+"""One line that reads as it is written: no line breaks, escape sequences or marks that turn the text around."""
 _CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9]"
 TimeSpan = Annotated[str, StringConstraints(pattern=rf"^{_CLOCK}-({_CLOCK}|24:00)$")]
-Offset = Annotated[str, StringConstraints(pattern=r"^[+-]?[0-9]{1,4} (days|business_days|months)$")]
+Offset = Annotated[str, StringConstraints(pattern=r"^[+-]?[0-9]{1,3} (days|business_days|months)$")]
 Positive = Annotated[float, Field(gt=0, le=1e12)]
 NonNegative = Annotated[float, Field(ge=0, le=1e15)]
+Hours = Annotated[float, Field(ge=0, le=9_600)]
+"""Not longer than the 400 days in which a predecessor is looked for."""
+MemoryGib = Annotated[float, Field(ge=0.001, le=1e6)]
+"""At least one MiB, the unit of the layout."""
 Count = Annotated[int, Field(ge=1, le=100_000_000)]
 OptionValue = bool | int | float | str
 

@@ -9,7 +9,10 @@ from pydantic import Field, StringConstraints
 from .base_records import (
     Count,
     DateRule,
+    Hours,
     Id,
+    MemoryGib,
+    Name,
     NonNegative,
     OptionValue,
     Positive,
@@ -32,7 +35,7 @@ class ProductUse(Record):
 class HostModel(Sourced):
     """A physical server type. Capacity is sockets x cores_per_socket; threads add nothing."""
 
-    name: Text
+    name: Name
     sockets: Annotated[int, Field(ge=1, le=64)]
     socket_capacity: Annotated[int, Field(ge=1, le=64)]
     cores_per_socket: Annotated[int, Field(ge=1, le=1024)]
@@ -45,7 +48,7 @@ class HostModel(Sourced):
 class Unit(Sourced):
     """What a job counts (residents, households, parcels …), as a ratio to residents."""
 
-    name: Text
+    name: Name
     per_resident: Positive
 
 
@@ -59,7 +62,7 @@ class PopulationClass(Record):
 class OnlineProfile(Sourced):
     """Daytime load as shares of the peak: on days of one kind, over spans of the day."""
 
-    name: Text
+    name: Name
     business_day: dict[TimeSpan, Annotated[float, Field(ge=0, le=1)]]
     closed_day: dict[TimeSpan, Annotated[float, Field(ge=0, le=1)]] = {}
 
@@ -75,7 +78,7 @@ class RoleSize(Sourced):
     """Size of a VM role by population class (keys are class ids; every class must be named)."""
 
     vcpu: dict[Id, Annotated[int, Field(ge=1, le=1024)]]
-    memory_gib: dict[Id, Positive]
+    memory_gib: dict[Id, MemoryGib]
     disk_gib: dict[Id, Positive]
     """The data volume; the system volume comes from the image."""
     replicas: dict[Id, Annotated[int, Field(ge=1, le=64)]] = {}
@@ -85,7 +88,7 @@ class RoleSize(Sourced):
 class Role(Record):
     """A kind of VM in a system: ap, db, batch …"""
 
-    name: Text
+    name: Name
     size: RoleSize
     image: Id = "base"
     slots: Annotated[int, Field(ge=1, le=1000)] = 1
@@ -115,15 +118,15 @@ class After(Record):
     job: Id
     system: Id | None = None
     """The predecessor's system; the job's own when absent. Ignored where the tenant does not use that system."""
-    lag_h: NonNegative = 0.0
-    lag_business_h: NonNegative = 0.0
+    lag_h: Hours = 0.0
+    lag_business_h: Hours = 0.0
     within_days: Annotated[int, Field(ge=0, le=400)] = 120
 
 
 class Job(Record):
     """A batch job of a system."""
 
-    name: Text
+    name: Name
     kind: Literal[
         "nightly",
         "month-end",
@@ -159,7 +162,7 @@ class Job(Record):
 class System(Record):
     """A business system (業務システム)."""
 
-    name: Text
+    name: Name
     group: Text
     segment: Segment
     window: Id
@@ -177,7 +180,7 @@ class System(Record):
 class CatalogueEvent(DateRule):
     """A named date of the municipal year, e.g. the first due date of the resident tax."""
 
-    name: Text
+    name: Name
 
 
 class Catalogue(Record):

@@ -105,6 +105,8 @@ def _rule(document: AnyDocument, path: Sequence[Step], rule: DateRule, first: da
     if len(given) != 1:
         found = "と".join(given) if given else "どれもない"
         document.report(path, f"date、rrule、relative_to のうち一つだけを書いてください（{found}）")
+    if rule.day is not None and not 1989 <= rule.day.year <= 2300:
+        document.report([*path, "date"], f"{rule.day} は計画できる年（1989 から 2300）の外です。年を確かめてください")
     if rule.rrule is None:
         return
     try:

@@ -17,15 +17,16 @@ FORMS = {
     r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$": "id は半角の英小文字、数字、ハイフンで 40 字以内（例 nobeoka）",
     r"^[a-z0-9]([a-z0-9.-]|\{[0-9]{1,5}\.\.[0-9]{1,5}\}){0,60}$": "ホスト名は英小文字と数字（例 kvm{01..12}）",
     r"^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$": "時間帯は 20:00-06:00 の形",
-    r"^[+-]?[0-9]{1,4} (days|business_days|months)$": "ずらす日数は「-5 business_days」の形（days か months も可）",
+    r"^[+-]?[0-9]{1,3} (days|business_days|months)$": "ずらす日数は 3 桁までで「-5 business_days」「1 months」の形",
     r"^[a-z0-9-]+\.[a-z0-9-]+$": "規則の id は oracle.database-ee のような「製造元.製品」の形",
     r"^/[A-Za-z0-9._/-]{1,200}$": "パスは / で始まる半角（例 /var/lib/libvirt/images）",
     r"^[a-z+]{3,20}://[^\s\"'<>`]{1,400}$": "接続先は qemu+ssh://ops@host/system の形",
+    r"^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]+$": "名前は改行、制御文字、方向の印のない一行",
     r"^[0-9]{6}$": '全国地方公共団体コードは検査数字を含む 6 桁（例 "442046"）',
 }
 """What would be right, by the pattern that a text must match."""
 
-EXAMPLES = dict(zip(FORMS, ("x", "x", "00:00-24:00", "0 days", "x.x", "/x", "test://x", "000001"), strict=True))
+EXAMPLES = dict(zip(FORMS, ("x", "x", "00:00-24:00", "0 days", "x.x", "/x", "test://x", "x", "000001"), strict=True))
 """A text that matches, by pattern: it stands in for a wrong one while the rest of a file is checked."""
 
 _DATE = "日付ではありません（{found}）。実在する日付を 2027-04-01 の形で書いてください"

@@ -14,6 +14,8 @@ from .base_records import (
     DateRule,
     HostPattern,
     Id,
+    MemoryGib,
+    Name,
     NonNegative,
     Positive,
     Record,
@@ -29,7 +31,7 @@ class Event(DateRule):
     """A named date of the estate: an election, a benefit payment, a law change, a change freeze."""
 
     id: Id
-    name: Text
+    name: Name
 
 
 class Horizon(Record):
@@ -45,7 +47,7 @@ class Site(Record):
 
     id: Id
     role: Literal["primary", "backup"]
-    name: Text | None = None
+    name: Name | None = None
     latitude: Annotated[float, Field(ge=-90, le=90)]
     longitude: Annotated[float, Field(ge=-180, le=180)]
 
@@ -64,7 +66,7 @@ class Host(Record):
     id: HostPattern
     site: Id
     model: Id
-    memory_gib: Positive
+    memory_gib: MemoryGib
     disk_gib: Positive
     uri: Annotated[str, StringConstraints(pattern=r"^[a-z+]{3,20}://[^\s\"'<>`]{1,400}$")]
     spare: bool = False
@@ -76,8 +78,8 @@ class Host(Record):
 class Contact(Record):
     """Responsibility boundary (責任分界)."""
 
-    owner: Text
-    operator: Text
+    owner: Name
+    operator: Name
 
 
 class SystemSelection(Record):
@@ -103,7 +105,7 @@ class RoleOverride(Record):
     """Sizes of this tenant that differ from its class."""
 
     vcpu: Annotated[int, Field(ge=1, le=1024)] | None = None
-    memory_gib: Positive | None = None
+    memory_gib: MemoryGib | None = None
     disk_gib: Positive | None = None
     replicas: Annotated[int, Field(ge=1, le=64)] | None = None
     products: tuple[ProductUse, ...] | None = None
@@ -139,7 +141,7 @@ class Tenant(Record):
     id: Id
     code: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
     """National local-government code: 6 digits, the last is the check digit."""
-    name: Text
+    name: Name
     population: Count
     """Residents, foreign residents included."""
     population_basis: Text | None = None
@@ -181,7 +183,7 @@ class CostItem(Record):
     """Another cost item (費目) than licences."""
 
     id: Id
-    name: Text
+    name: Name
     phase: Text
     kind: Literal["initial", "running"]
     amount_jpy: Annotated[int, Field(ge=0)]
@@ -247,8 +249,8 @@ class EstateFile(Record):
     """The estate file as it is written."""
 
     format: Literal[1]
-    name: Text
-    fiscal_year: Annotated[int, Field(ge=1989, le=2200)]
+    name: Name
+    fiscal_year: Annotated[int, Field(ge=2019, le=2200)]
     horizon: Horizon = Horizon(lead_in_months=3)
     catalogue: Text = "standard"
     """`standard`, or the path of a catalogue file relative to the estate file."""

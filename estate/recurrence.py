@@ -71,6 +71,18 @@ def check(text: str) -> None:
             raise RecurrenceError(f"rrule の {name} の値が正しくありません（{wrong[0][:40]}）{_allowed(name)}")
     if "FREQ" not in parts:
         raise RecurrenceError("rrule に FREQ がありません（例 FREQ=YEARLY;BYMONTH=6;BYMONTHDAY=-1）")
+    _check_nth_weekdays(parts)
+
+
+def _check_nth_weekdays(parts: dict[str, str]) -> None:
+    """The fifth Monday of a month is the last there can be, the 53rd of a year too; dateutil fails beyond them."""
+    if parts["FREQ"] in ("DAILY", "WEEKLY"):
+        return
+    period, most = ("年", 53) if parts["FREQ"] == "YEARLY" and "BYMONTH" not in parts else ("月", 5)
+    for item in parts.get("BYDAY", "").split(","):
+        nth = item[:-2].lstrip("+-")
+        if nth and int(nth) > most:
+            raise RecurrenceError(f"rrule の BYDAY の{period}の {nth} 番目はありません（{item}）。{most} までです")
 
 
 @cache
@@ -94,7 +106,7 @@ def days(text: str, first: date) -> tuple[date, ...]:
 
 
 def _until(text: str) -> date | None:
-    match = re.fullmatch(r"([0-9]{8})(T[0-9]{6}Z?)?", text, re.ASCII)
+    match = re.fullmatch(r"([0-9]{8})", text, re.ASCII)
     try:
         found = date.fromisoformat(match.group(1)) if match else None
     except ValueError:
@@ -105,6 +117,8 @@ def _until(text: str) -> date | None:
 def _allowed(name: str) -> str:
     if name == "FREQ":
         return f"。使えるもの: {'、'.join(_FREQUENCIES)}（日単位で評価します）"
+    if name == "UNTIL":
+        return "。日単位で評価するので、時刻なしで 20270630 のように書いてください"
     if name == "BYDAY":
         return "。MO、-1FR のように書いてください"
     return ""

@@ -111,12 +111,15 @@ def execute(
     raise typer.Exit(done.returncode if 0 <= done.returncode < 128 else FAILURE)
 
 
-def down(state: State = None) -> None:
+def down(state: State = None, as_json: AsJson = False) -> None:
     """検証環境を跡形なく片付ける。"""
     import lab as laboratory
 
     with _explained():
         ended = laboratory.down(state)
+    if as_json:
+        emit_json({"format_version": "1.0", "verdict": "down", "was_up": bool(ended)})
+        return
     emit("検証環境を片付けました" if ended else "検証環境は動いていません")
 
 

@@ -36,7 +36,7 @@ def count(
     from layout import folder, results
 
     day = _day(as_of)
-    plan = folder.read(source) if source.is_dir() else None
+    plan = folder.read_planned(source) if source.is_dir() else None
     layout = plan.layout if plan is not None else folder.read_layout(source)
     try:
         result = licensing.count(
@@ -51,7 +51,7 @@ def count(
         raise RefusedError(*str(error).splitlines()) from None
     if plan is not None and day is None and rules is None:
         results.write_result(plan, RESULT_NAME, result.to_json().encode())
-    emit_text(result.to_json() if as_json else result.to_text())
+    emit_text(result.to_json() if as_json else licensing.text(result))
     raise typer.Exit(result.exit_code)
 
 

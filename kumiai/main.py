@@ -1,36 +1,21 @@
-"""The command `kumiai`: groups the commands and turns expected errors into lines and exit codes.
+"""The command `kumiai`: turns expected errors into lines and exit codes.
 
-Rooms are imported inside their commands, so that `--help` and small commands start at once.
+Rooms are imported inside their commands, so that `--help` and small commands start at once; even the libraries of the
+command line are imported only after Ctrl-C is provided for.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
+from collections.abc import Callable
+from io import TextIOWrapper
 from types import FrameType
 
-import typer
-
-from layout.errors import FolderError
-
-from . import deploy, estate_files, lab, licences, plan, report, simulate
-from .terminal import FAILURE, INTERRUPTED, MALFORMED, RefusedError, tell
-
-app = typer.Typer(
-    name="kumiai",
-    help="組合: 自治体クラウドの計画、ライセンス、構築。",
-    no_args_is_help=True,
-    add_completion=True,
-    pretty_exceptions_enable=False,
-)
-estate_files.register(app)
-plan.register(app)
-simulate.register(app)
-licences.register(app)
-report.register(app)
-deploy.register(app)
-lab.register(app)
+FAILURE, MALFORMED, INTERRUPTED = 1, 2, 130  # as in `terminal`, whose import must wait
+_NOBODY_CAN_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
 class _Interrupted(BaseException):
@@ -44,11 +29,31 @@ def run() -> None:
 
 def guarded() -> int:
     """Runs the command line; returns its exit code. Only bugs leave as exceptions."""
-    signal.signal(signal.SIGINT, _interrupt)
     try:
-        app()
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else FAILURE
+        signal.signal(signal.SIGINT, _interrupt)
+        code = _explained()
+        # What is done is done: a late Ctrl-C changes nothing any more.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except _Interrupted:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        sys.stderr.write("中断しました。書きかけの結果はありません。\n")
+        code = INTERRUPTED
+    return code
+
+
+def _explained() -> int:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A terminal or file name that is not UTF-8 costs a character, not the command.
+            stream.reconfigure(errors="backslashreplace")
+    from layout.errors import FolderError
+
+    from .groups import app
+    from .terminal import RefusedError, tell
+
+    try:
+        code = _code(app)
+        sys.stdout.flush()
     except RefusedError as refusal:
         for line in refusal.lines:
             tell(line)
@@ -56,14 +61,33 @@ def guarded() -> int:
     except FolderError as error:
         tell(str(error))
         return MALFORMED
-    except _Interrupted:
-        tell("中断しました。書きかけの結果はありません。")
-        return INTERRUPTED
+    except MemoryError:
+        tell("メモリーが足りません")
+        return FAILURE
     except BrokenPipeError:
         # The reader of a pipe went away (`kumiai … | head`): nobody is left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         return FAILURE
+    except OSError as error:
+        if error.errno not in _NOBODY_CAN_WRITE:
+            raise
+        _forget_output()
+        tell(f"書き込めません（{error.strerror}）")
+        return FAILURE
+    return code
+
+
+def _code(app: Callable[[], object]) -> int:
+    try:
+        app()
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else FAILURE if stop.code else 0
     return 0
+
+
+def _forget_output() -> None:
+    """What is still buffered goes nowhere, so that closing stdout does not fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .estate_files import findings
 from .terminal import OK, UNFIT, RefusedError, emit, emit_json, progress_bar, tell
 
 
@@ -28,11 +29,16 @@ def plan(
     try:
         resolved = estate.load(estate_path)
     except estate.EstateErrors as errors:
+        if as_json:
+            emit_json(findings(errors.problems))
         raise RefusedError(*map(str, errors.problems), exit_code=errors.exit_code) from None
     for warning in resolved.warnings:
         tell(warning)
-    with progress_bar() as progress:
-        record = planning.plan(resolved, output, seed=seed, progress=progress)
+    try:
+        with progress_bar() as progress:
+            record = planning.plan(resolved, output, seed=seed, progress=progress)
+    except planning.AddressSpaceError as error:
+        raise RefusedError(str(error), exit_code=UNFIT) from None
     if as_json:
         emit_json(record.model_dump(mode="json"))
     else:

@@ -34,6 +34,8 @@ def simulate(
     if trace is not None and directory is None:
         _replay(trace, output, as_json=as_json)
     elif directory is not None and trace is None:
+        if output is not None:
+            raise RefusedError("-o OUT は --trace のときだけ使います。計画の結果はそのフォルダーに入ります")
         _week(directory, week, repeat, seed, as_json=as_json)
     else:
         raise RefusedError("計画フォルダー DIR か --trace DIR のどちらか一方を指定してください")
@@ -47,7 +49,7 @@ def _week(directory: Path, week: str, repeat: int, seed: int, *, as_json: bool) 
     from capacity.simulation import replications
     from layout import folder
 
-    plan = folder.read(directory)
+    plan = folder.read_planned(directory)
     with progress_bar() as progress:
         result = replications.simulate_folder(
             plan, week=day or "tightest", replications=repeat, seed=seed, progress=progress
@@ -75,10 +77,9 @@ def _replay(trace: Path, output: Path | None, *, as_json: bool) -> None:
     try:
         system = traces.read_trace(trace)
         result = reference.simulate(system)
+        traces.write_results(output, system, result)
     except traces.TraceError as error:
         raise RefusedError(*str(error).splitlines()) from None
-    try:
-        traces.write_results(output, system, result)
     except OSError as error:
         raise RefusedError(f"{output}: 書き込めません（{error.strerror}）", exit_code=1) from None
     summary = traces.summary(system, result)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 OK, FAILURE, MALFORMED, UNFIT, DIFFERENT, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
@@ -32,7 +32,7 @@ class RefusedError(Exception):
 
 def emit(text: str) -> None:
     """One line of data."""
-    stdout.print(text)
+    stdout.print(_harmless(text))
 
 
 def emit_json(document: dict[str, Any]) -> None:
@@ -42,12 +42,17 @@ def emit_json(document: dict[str, Any]) -> None:
 
 def emit_text(text: str) -> None:
     """A result that its room has already written, e.g. as JSON."""
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    sys.stdout.write(_harmless(text if text.endswith("\n") else text + "\n"))
 
 
 def tell(text: str) -> None:
     """One line of message."""
-    stderr.print(text)
+    stderr.print(_harmless(text))
+
+
+def _harmless(text: str) -> str:
+    """`text` with control and format characters as `\\u....`: names in somebody's folder cannot steer the terminal."""
+    return "".join(c if c.isprintable() or c in "\n\u3000" else f"\\u{ord(c):04x}" for c in text)
 
 
 @contextmanager
@@ -56,14 +61,12 @@ def progress_bar() -> Iterator[Callable[[str, float], None]]:
     if not stderr.is_terminal:
         yield lambda step, share: None
         return
-    with Progress(
-        TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=stderr, transient=True
-    ) as bar:
-        tasks: dict[str, Any] = {}
+    columns = (SpinnerColumn(), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=stderr, transient=True) as bar:
+        # One line, the changing text at its end: nothing on the screen moves.
+        task = bar.add_task("", total=1.0)
 
         def report(step: str, share: float) -> None:
-            if step not in tasks:
-                tasks[step] = bar.add_task(step, total=1.0)
-            bar.update(tasks[step], completed=min(max(share, 0.0), 1.0))
+            bar.update(task, description=step, completed=min(max(share, 0.0), 1.0))
 
         yield report

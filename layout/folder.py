@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -81,6 +82,7 @@ def refuse_destination(destination: Path) -> None:
         if destination.is_symlink() and not destination.exists():
             raise FolderError(f"{destination}: 行き先のないシンボリックリンクです")
         if not destination.exists():
+            _refuse_place(destination)
             return
         if not destination.is_dir():
             raise FolderError(f"{destination}: 同じ名前のファイルがあります。フォルダーの名前を指定してください")
@@ -90,6 +92,15 @@ def refuse_destination(destination: Path) -> None:
             )
     except OSError as error:
         raise FolderError(f"{destination}: 調べられません（{error.strerror}）") from None
+
+
+def _refuse_place(destination: Path) -> None:
+    """Raises FolderError where no folder can be made: the nearest folder above is a file, or not writable."""
+    above = next(parent for parent in destination.resolve().parents if parent.exists())
+    if not above.is_dir():
+        raise FolderError(f"{destination}: {above} はフォルダではありません")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise FolderError(f"{destination}: {above} に書き込めません")
 
 
 def write(destination: Path, contents: FolderContents) -> PlanFolder:
@@ -147,6 +158,19 @@ def read(path: Path) -> PlanFolder:
         path=path,
         layout_digest=hashlib.sha256(data).hexdigest(),
     )
+
+
+def read_planned(path: Path) -> PlanFolder:
+    """The plan folder at `path`, for those who build on the plan: raises FolderError where `layout.json` was changed
+    after planning too, so that no result speaks of a layout that nobody planned.
+    """
+    folder = read(path)
+    if folder.run.layout_digest != folder.layout_digest:
+        raise FolderError(
+            f"{LAYOUT_FILE}: 計画の後で書き換えられています（{RUN_FILE} の記録 {folder.run.layout_digest[:12]}…、"
+            f"実際 {folder.layout_digest[:12]}…）。計画し直してください"
+        )
+    return folder
 
 
 def read_layout(path: Path) -> Layout:

@@ -13,10 +13,6 @@ from .engine import Share, Tally
 from .records import Evidence, Rule
 from .violations import Violation
 
-CONTRACT_PREVAILS = (
-    "この数は公開された規則の計算例です。契約書が優先します。発注の前に契約書と販売元で確かめてください。"
-)
-
 EVIDENCE: dict[Evidence, str] = {
     "P": "根拠 P：販売元の文書",
     "D": "根拠 D：資産管理製品などの解説文書",

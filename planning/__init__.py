@@ -1,6 +1,7 @@
 """The use case `plan`: level the load, place the VMs, write a checked folder."""
 
+from .networks import AddressSpaceError
 from .plan import plan
 from .wording import summary
 
-__all__ = ["plan", "summary"]
+__all__ = ["AddressSpaceError", "plan", "summary"]

@@ -105,7 +105,8 @@ def _vm(vm: ResolvedVm, host: str, pool: str, numbering: Numbering, *, movable: 
         vcpu=vm.vcpu,
         vcpu_max=max((vm.vcpu, *(change.vcpu for change in vm.vcpu_changes))),
         vcpu_changes=tuple(
-            VcpuInterval(from_=change.from_, until=change.until, vcpu=change.vcpu) for change in vm.vcpu_changes
+            VcpuInterval.model_validate({"from": change.from_, "until": change.until, "vcpu": change.vcpu})
+            for change in vm.vcpu_changes
         ),
         memory_mib=round(vm.memory_gib * MIB_PER_GIB),
         disks=tuple(
@@ -125,10 +126,9 @@ def _vm(vm: ResolvedVm, host: str, pool: str, numbering: Numbering, *, movable: 
         slots=vm.slots,
         anti_affinity=vm.anti_affinity,
         restore_priority=vm.restore_priority,
-        from_=_midnight(vm.from_),
         until=_midnight(vm.until),
         products=_products(vm.products),
-    )
+    ).model_copy(update={"from_": _midnight(vm.from_)})  # `from` cannot be an argument's name
 
 
 def _host_sets(estate: ResolvedEstate, vms: Sequence[VmRecord], *, movable: bool) -> tuple[HostSet, ...]:

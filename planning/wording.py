@@ -21,7 +21,7 @@ def verdict(
         more = f"（ほか {len(misfits) - 1} 件）" if len(misfits) > 1 else ""
         return f"判定：不適合 — {first}{more}"
     if not peaks:
-        return f"判定：適合 — {fiscal_year}、処理はありません"
+        return f"判定：適合 — {fiscal_year}、CPU 負荷はありません"
     tightest = max(peaks, key=lambda peak: peak.after_cores / max(peak.capacity_cores, 1e-9))
     room = 1 - tightest.after_cores / tightest.capacity_cores
     hosts = "、".join(f"{site_names[bound.site]} {bound.plan:.0f} 台" for bound in bounds if bound.resource == "hosts")

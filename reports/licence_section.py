@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from layout.licence_records import LicenceResult, MovementResult, ProductResult, ViolationResult
+
 from .figures import count, period
 from .markup import Markup, Part, join, table, tag
 from .record import ReportRecord
-from .saved import LicenceMovement, LicenceProduct, LicenceViolation, SavedLicences
 
 _EVIDENCE = {
     "P": "販売元の文書",
@@ -38,7 +39,7 @@ def licence_section(record: ReportRecord) -> Markup:
     )
 
 
-def _products(licences: SavedLicences) -> Markup:
+def _products(licences: LicenceResult) -> Markup:
     return table(
         "年度内に必要な数",
         ("製品と規則", "必要数", "単位", "この数になる期間", "根拠", "数え方と出典"),
@@ -63,20 +64,20 @@ def _period(start: datetime, until: datetime) -> Markup:
     return join((tag("span", first, "から", class_="keep"), " ", tag("span", last, class_="keep")))
 
 
-def _packs(product: LicenceProduct) -> Markup | None:
+def _packs(product: ProductResult) -> Markup | None:
     if product.packs is None:
         return None
     return tag("span", f"{product.pack or '組'} × {count(product.packs)}", class_="id")
 
 
-def _reasons(product: LicenceProduct) -> Markup:
+def _reasons(product: ProductResult) -> Markup:
     parts: list[Part] = [product.because, tag("span", "出典：", product.source, class_="id")]
     parts += [tag("span", "未確認：", text, class_="id") for text in product.unverified]
     parts += [tag("span", "注：", text, class_="id") for text in product.notes]
     return join(parts)
 
 
-def _details(product: LicenceProduct) -> Markup:
+def _details(product: ProductResult) -> Markup:
     return tag(
         "details",
         tag("summary", f"{product.name} の内訳（{len(product.details)} 行）"),
@@ -89,7 +90,7 @@ def _details(product: LicenceProduct) -> Markup:
     )
 
 
-def _violations(licences: SavedLicences, names: dict[str, str]) -> Markup:
+def _violations(licences: LicenceResult, names: dict[str, str]) -> Markup:
     if not licences.entitlements_known:
         return tag("p", "保有数が分からないので、不足は調べていません。", class_="note")
     if not licences.violations:
@@ -113,12 +114,12 @@ def _violations(licences: SavedLicences, names: dict[str, str]) -> Markup:
     )
 
 
-def _target(line: LicenceViolation) -> Markup:
+def _target(line: ViolationResult) -> Markup:
     what = line.vm if line.vm is not None else f"ホスト {len(line.hosts)} 台：{'、'.join(line.hosts)}"
     return join((what, tag("span", "繁忙期だけ vCPU が増える期間", class_="id") if line.busy_season else None))
 
 
-def _findings(licences: SavedLicences, names: dict[str, str]) -> Markup:
+def _findings(licences: LicenceResult, names: dict[str, str]) -> Markup:
     findings = licences.findings
     busy = [
         f"{period(line.from_, line.until)}、{line.vm} に {count(line.needed)} {line.unit}が要り、"
@@ -149,7 +150,7 @@ def _findings(licences: SavedLicences, names: dict[str, str]) -> Markup:
     )
 
 
-def _movement(lines: tuple[LicenceMovement, ...], names: dict[str, str]) -> Markup:
+def _movement(lines: tuple[MovementResult, ...], names: dict[str, str]) -> Markup:
     def cell(quantity: float, hosts: int, unit: str) -> Markup:
         return join((f"{count(quantity)} {unit}", tag("span", f"ホスト {hosts} 台", class_="id")))
 

@@ -12,7 +12,9 @@ from datetime import date, datetime
 
 from layout.errors import FolderError
 from layout.folder import PlanFolder
+from layout.licence_records import LicenceResult
 from layout.records import Bound, CheckVerdict, HostRecord, MisfitRecord, PeakRecord, VmRecord
+from layout.simulation_records import WeekSimulation
 
 from . import saved
 from .load import WeekLoad, host_peaks, week_load
@@ -100,8 +102,8 @@ class ReportRecord:
     warnings: tuple[str, ...]
     sites: tuple[SiteReport, ...]
     tenants: tuple[TenantLine, ...]
-    licences: saved.SavedLicences | None
-    simulation: saved.SavedSimulation | None
+    licences: LicenceResult | None
+    simulation: WeekSimulation | None
     job_names: dict[tuple[str, str, str], JobName]
     """By (tenant, system, job); only of the simulated jobs."""
     bounds: tuple[Bound, ...]
@@ -260,7 +262,7 @@ def _tenants(plan: PlanFolder) -> tuple[TenantLine, ...]:
     )
 
 
-def _job_names(plan: PlanFolder, simulation: saved.SavedSimulation | None) -> dict[tuple[str, str, str], JobName]:
+def _job_names(plan: PlanFolder, simulation: WeekSimulation | None) -> dict[tuple[str, str, str], JobName]:
     if simulation is None:
         return {}
     tenants = {tenant.id: tenant.name for tenant in plan.estate.tenants}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from layout.simulation_records import Estimate, JobLateness
+
 from .figures import minutes, number, share, signed_minutes, week_name
 from .markup import Markup, join, table, tag
 from .record import ReportRecord
-from .saved import SimulatedJob, Spread
 
 SHOWN = 15
 
@@ -46,7 +47,7 @@ def simulation_section(record: ReportRecord) -> Markup:
     )
 
 
-def _row(record: ReportRecord, job: SimulatedJob) -> tuple[Markup | str, ...]:
+def _row(record: ReportRecord, job: JobLateness) -> tuple[Markup | str, ...]:
     name = record.job_names[job.tenant, job.system, job.job]
     return (
         join((f"{name.tenant} {name.system} {name.job}", tag("span", f"{job.system} / {job.job}", class_="id"))),
@@ -60,5 +61,5 @@ def _row(record: ReportRecord, job: SimulatedJob) -> tuple[Markup | str, ...]:
     )
 
 
-def _mean(spread: Spread, mean: str) -> str:
+def _mean(spread: Estimate, mean: str) -> str:
     return mean if spread.half_width_95 is None else f"{mean} ± {minutes(spread.half_width_95)}"

@@ -16,8 +16,8 @@ from scipy import stats  # type: ignore[import-untyped]  # scipy ships no type i
 from capacity.records import Floats
 from estate.resolved import ResolvedEstate
 from layout.folder import PlanFolder
-from layout.records import FORMAT_VERSION, LayoutRecord
 from layout.results import write_result
+from layout.simulation_records import Estimate, JobLateness, WeekSimulation
 from layout.wareki import wareki
 
 from .disturbance import disturbed_work
@@ -32,54 +32,6 @@ TELLABLE_S = 1e-3
 """Less is rounding: the plan's times are microseconds."""
 WORTH_PROCESSES = 20_000
 """Simulated runs from which on a second process pays for its start (about half a second)."""
-
-
-class Estimate(LayoutRecord):
-    """A quantity over the replications."""
-
-    mean: float
-    half_width_95: float | None
-    """Half the 95 % interval of the mean (Student's t over the replications' means); null for one replication."""
-    p95: float
-    """95th percentile over all runs of all replications."""
-
-
-class JobLateness(LayoutRecord):
-    """One job of one tenant in the week; seconds."""
-
-    tenant: str
-    system: str
-    job: str
-    label: str = ""
-    """The names of tenant, system and job, as people say them."""
-    runs: int
-    """Runs of the job that the plan starts in the week."""
-    lateness_s: Estimate
-    """max(0, end - deadline)."""
-    overrun_s: Estimate
-    """max(0, end - end of the window the planned run lies in)."""
-    delay_s: Estimate
-    """end - planned end; negative where the work turned out less."""
-    late_share: float
-    """Share of the simulated runs that end after their deadline."""
-    overrun_share: float
-    """Share of the simulated runs that end after their window."""
-
-
-class WeekSimulation(LayoutRecord):
-    """`simulation/lateness.json`: one week of a plan under disturbed work."""
-
-    format_version: str = FORMAT_VERSION
-    verdict: str
-    layout_digest: str
-    week: str
-    """Monday, ISO date."""
-    replications: int
-    seed: int
-    runs: int
-    """Runs that the plan starts in the week."""
-    jobs: tuple[JobLateness, ...]
-    """By overrun (95th percentile), then delay, the worst first."""
 
 
 def simulate_folder(
@@ -107,7 +59,7 @@ def simulate_folder(
     return WeekSimulation(
         verdict=_verdict(planned, ends, jobs),
         layout_digest=folder.layout_digest,
-        week=planned.monday.isoformat(),
+        week=planned.monday,
         replications=replications,
         seed=seed,
         runs=int(planned.judged.sum()),

@@ -63,6 +63,8 @@ def read_week(folder: FolderContents, monday: date) -> Week:
     before it in the same system. Business-hour lags count as that many elapsed hours, which is the least they can be.
     Raises FolderError for a week without runs, or runs of VMs that have no host.
     """
+    if not date.min < monday < date.max - timedelta(days=14):
+        raise FolderError(f"{monday.isoformat()} からの週には処理がありません")
     start = datetime(monday.year, monday.month, monday.day, tzinfo=TOKYO)
     table = _rows_of_week(folder.runs, start)
     if table.num_rows == 0:

@@ -61,6 +61,8 @@ def test_circles_are_found_along_the_references():
         ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29", ["2028-02-29", "2032-02-29"]),
         ("FREQ=YEARLY;INTERVAL=3", ["2030-01-01", "2033-01-01"]),
         ("FREQ=DAILY;UNTIL=20270402", ["2027-04-01", "2027-04-02"]),
+        ("FREQ=MONTHLY;BYDAY=5MO", ["2027-05-31", "2027-08-30"]),
+        ("FREQ=YEARLY;BYDAY=53MO", ["2029-12-31", "2035-12-31"]),
         ("FREQ=WEEKLY", ["2027-04-05", "2027-04-12"]),
         ("FREQ=YEARLY;COUNT=3", []),
         ("FREQ=DAILY;BYMONTH=4;BYMONTHDAY=31", []),
@@ -78,6 +80,8 @@ def test_days_of_a_recurrence(rule, first_days):
         "FREQ=SECONDLY", "FREQ=DAILY;INTERVAL=0", "FREQ=DAILY;BYMONTH=0", "FREQ=DAILY;BYDAY=XX", "BYMONTH=1", "", ";",
         "FREQ=DAILY;FREQ=DAILY", "FREQ=DAILY;BYEASTER=0", "FREQ=DAILY;UNTIL=20270231", "FREQ=DAILY;COUNT=0",
         "DTSTART:20270401\nRRULE:FREQ=DAILY", "FREQ=DAILY;BYMONTH=", "FREQ=DAILY;BYMONTHDAY=１",
+        "FREQ=DAILY;UNTIL=20270605T000000Z", "FREQ=MONTHLY;BYDAY=99MO", "FREQ=MONTHLY;BYDAY=MO,-6FR",
+        "FREQ=YEARLY;BYMONTH=2;BYDAY=53MO", "FREQ=YEARLY;BYDAY=54MO",
     ],
 )  # fmt: skip
 def test_what_is_no_recurrence(rule):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
-from kumiai.main import app
+from kumiai.groups import app
 from layout import FolderError, folder, results
 from tests.reports import folders
 

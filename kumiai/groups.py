@@ -1,0 +1,22 @@
+"""The commands, group by group. Importing this file takes a while; `main` is ready for Ctrl-C before it does."""
+
+from __future__ import annotations
+
+import typer
+
+from . import deploy, estate_files, lab, licences, plan, report, simulate
+
+app = typer.Typer(
+    name="kumiai",
+    help="組合: 自治体クラウドの計画、ライセンス、構築。",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+)
+estate_files.register(app)
+plan.register(app)
+simulate.register(app)
+licences.register(app)
+report.register(app)
+deploy.register(app)
+lab.register(app)
