@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import infra.deploy
 import lab
 from infra.refusal import RefusalError
-from kumiai.main import app
+from kumiai.groups import app
 
 URI = "qemu+unix:///system?socket=/x"
 
