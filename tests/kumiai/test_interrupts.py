@@ -101,3 +101,22 @@ def complete_after_success(destination):
     assert process.returncode == 0
     assert [path.name for path in destination.parent.iterdir()] == ["plan"]
     return complete(destination) == 99
+
+
+def test_ctrl_c_while_worker_processes_simulate(lab_plan):
+    before = all_files(lab_plan)
+    for seconds in (1.5, 3.0, 5.0):
+        process = subprocess.Popen(
+            [*KUMIAI, "simulate", str(lab_plan), "--replications", "100000"],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, out.decode(), err.decode()) == (
+            130, "", "中断しました。書きかけの結果はありません。\n",
+        )  # fmt: skip
+    assert all_files(lab_plan) == before
