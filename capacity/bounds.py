@@ -11,7 +11,7 @@ together.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from capacity.calendar import DAY_S
 from capacity.grid import Grid, build, rows_of
 from capacity.profile import online_site_load
 from capacity.records import SLOT_S, Bools, Floats, Ints, OnlineTable, RunTable
+from layout.wareki import wareki, wareki_time
 
 _DAY_SLOTS = int(DAY_S / SLOT_S)
 _COARSE = 5
@@ -232,9 +233,11 @@ def _site_bound(grid: Grid, index: int, load: Floats) -> tuple[float, str]:
     site = _Site(grid, index, load)
     epoch = grid.runs.epoch
 
+    def at(slot: int) -> datetime:
+        return epoch + timedelta(seconds=slot * SLOT_S)
+
     def moment(slot: int) -> str:
-        at = epoch + timedelta(seconds=slot * SLOT_S)
-        return f"{at:%Y-%m-%d %H:%M}"
+        return wareki_time(at(slot))
 
     top = int(np.argmax(load)) if len(load) else 0
     choices = [
@@ -264,8 +267,8 @@ def _site_bound(grid: Grid, index: int, load: Floats) -> tuple[float, str]:
         )
         value, one, other = site.range_of_nights(nights)
         if other > one:
-            first_day = moment(one * _DAY_SLOTS - site.shift)[:10]
-            last_day = moment(other * _DAY_SLOTS - site.shift)[:10]
+            first_day = wareki(at(one * _DAY_SLOTS - site.shift))
+            last_day = wareki(at(other * _DAY_SLOTS - site.shift))
             choices.append(
                 (
                     value,

@@ -9,16 +9,16 @@ from __future__ import annotations
 from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta
 from functools import cache
 
 import holidays
 import numpy as np
 
 from capacity.records import Floats, Ints
-from estate.records import DayType, Window
+from estate.base_records import DayType, Window
+from estate.clock import JST
 
-JST = timezone(timedelta(hours=9))
 DAY_S = 86_400.0
 _ONE_DAY = timedelta(days=1)
 

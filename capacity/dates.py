@@ -22,7 +22,7 @@ from capacity.calendar import (
     previous_business_day,
 )
 from capacity.records import Ints
-from estate.records import DateRule
+from estate.base_records import DateRule
 from estate.resolved import ResolvedEstate
 
 Dates = tuple[date, ...]

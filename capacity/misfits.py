@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from capacity.records import Ints, Misfit, RunTable
-
-
-def japanese_moment(moment: datetime) -> str:
-    """`令和9年6月7日 02:00`; years before Reiwa 1 (2019) are given in the Western calendar."""
-    year = f"令和{moment.year - 2018 if moment.year > 2019 else '元'}年" if moment.year >= 2019 else f"{moment.year}年"
-    return f"{year}{moment.month}月{moment.day}日 {moment:%H:%M}"
+from layout.wareki import wareki_time
 
 
 def _minutes(seconds: float) -> str:
@@ -23,7 +18,7 @@ def window_misfit(runs: RunTable, run: int, row: int, start_s: float) -> Misfit:
     """Why a run that starts at `start_s` does not fit window row `row`, or its latest date."""
 
     def at(seconds: float) -> str:
-        return japanese_moment(runs.epoch + timedelta(seconds=seconds))
+        return wareki_time(runs.epoch + timedelta(seconds=seconds))
 
     job = int(runs.job[run])
     label = runs.job_labels[job] if runs.job_labels else runs.job_names[job]

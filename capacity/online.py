@@ -9,7 +9,7 @@ import numpy as np
 from capacity.calendar import Calendar, clock_span, is_closed
 from capacity.machines import vm_table
 from capacity.records import Floats, OnlineTable
-from estate.records import OnlineProfile
+from estate.catalogue_records import OnlineProfile
 from estate.resolved import ResolvedEstate
 
 

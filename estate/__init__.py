@@ -1,9 +1,10 @@
 """WHAT EXISTS: the estate file as frozen, validated records. The only room that reads YAML."""
 
+from .catalogue_records import Catalogue
 from .document import read_document
 from .loader import CheckOutcome, check, load
 from .problems import EstateErrors, Problem
-from .records import Catalogue, EstateFile
+from .records import EstateFile
 from .resolve import resolve
 from .resolved import ResolvedEstate
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from .base_records import DateRule, Sourced
 from .batch import NO_JOB_OVERRIDE, Measurements, enabled, window_of
-from .records import Catalogue, DateRule, EstateFile, Sourced
+from .catalogue_records import Catalogue
+from .records import EstateFile
 from .resolved import Assumption
 from .sizing import Deployment
 

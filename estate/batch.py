@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from .records import Basis, Catalogue, Job, JobOverride, Measured
+from .base_records import Basis
+from .catalogue_records import Catalogue, Job
+from .records import JobOverride, Measured
 from .resolved import Predecessor, ResolvedJob
 from .sizing import Deployment, vm_id
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 
+from .catalogue_records import Catalogue
 from .known import Known
 from .places import find
 from .problems import Problem
-from .records import Catalogue, EstateFile
+from .records import EstateFile
 from .validation import Document
 
 

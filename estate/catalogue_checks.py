@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .base_records import Window
+from .catalogue_records import Catalogue, Job, System
 from .circles import circles
 from .known import Known, unknown
 from .places import Step, find
 from .problems import shown
-from .records import Catalogue, Job, System, Window
 from .validation import Document
 
 
@@ -101,6 +102,9 @@ def _job(document: Document[Catalogue], path: list[Step], system: System, job: J
     if job.window is not None and job.window not in known.windows:
         document.report([*path, "window"], unknown("バッチ枠", job.window, known.windows))
     for index, after in enumerate(job.after):
+        if after.lag_business_h > 0:
+            message = "営業時間で数える間隔には対応していません。経過時間 lag_h で書いてください"
+            document.report([*path, "after", index, "lag_business_h"], message)
         _reference(document, [*path, "after", index], after.system or system_name, after.job, known)
 
 

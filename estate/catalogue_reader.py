@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .catalogue_records import Catalogue
 from .problems import EstateErrors, Problem, shown
-from .records import Catalogue
 from .validation import Document, validate
 from .yaml_reader import Node, read
 

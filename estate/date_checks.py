@@ -7,13 +7,14 @@ from datetime import date
 from typing import Any
 
 from . import recurrence
+from .base_records import DateRule
 from .case import Case
 from .circles import circles
 from .findings import maybe
 from .known import Known
 from .places import Step
 from .problems import shown
-from .records import DateRule, EstateFile
+from .records import EstateFile
 from .validation import Document
 
 AnyDocument = Document[Any]  # these checks do not care which record the document holds

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from .base_records import Window
 from .case import Case
 from .places import Step
 from .problems import shown
-from .records import Window
 from .resolved import ResolvedEstate, ResolvedHost, ResolvedJob, ResolvedVm
 
 _DAY_MINUTES = 24 * 60

@@ -10,9 +10,10 @@ from pathlib import Path
 from . import catalogue_checks, date_checks, estate_checks, fit_checks, reference_checks
 from .case import Case
 from .catalogue_reader import path_of, read_catalogue
+from .catalogue_records import Catalogue
 from .known import names
 from .problems import EstateErrors, Problem, once
-from .records import Catalogue, EstateFile
+from .records import EstateFile
 from .resolve import resolve
 from .resolved import ResolvedEstate
 from .validation import Document, validate

@@ -1,82 +1,30 @@
-"""The records of an estate file: what a planner writes down about the shared data centre.
-
-Every record is frozen and refuses unknown keys. They are filled from JSON (`model_validate_json`), which
-lets `strict` accept dates as text and lists as tuples while it refuses "3" for 3. Units are in the names.
-Numbers without a published source are marked `assumed`, and reports say which results rest on them.
-"""
+"""The records of an estate file: what a planner writes down about the shared data centre."""
 
 from __future__ import annotations
 
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-Basis = Literal["law", "standard", "published", "measured", "assumed"]
-Confidence = Literal["high", "medium", "low"]
-Segment = Literal["mynumber", "lgwan", "internet", "management", "backup"]
-Shift = Literal["none", "next", "previous"]
-DayType = Literal["business_day", "closed_day", "month_end", "year_end"]
-
-Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
-HostPattern = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]|\{[0-9]{1,5}\.\.[0-9]{1,5}\}){0,60}$")]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=400)]
-_NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]+$"
-Name = Annotated[str, StringConstraints(min_length=1, max_length=400, pattern=_NO_CONTROLS)]
-"""One line that reads as it is written: no line breaks, escape sequences or marks that turn the text around."""
-_CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9]"
-TimeSpan = Annotated[str, StringConstraints(pattern=rf"^{_CLOCK}-({_CLOCK}|24:00)$")]
-Offset = Annotated[str, StringConstraints(pattern=r"^[+-]?[0-9]{1,3} (days|business_days|months)$")]
-Positive = Annotated[float, Field(gt=0, le=1e12)]
-NonNegative = Annotated[float, Field(ge=0, le=1e15)]
-Hours = Annotated[float, Field(ge=0, le=9_600)]
-"""Not longer than the 400 days in which a predecessor is looked for."""
-MemoryGib = Annotated[float, Field(ge=0.001, le=1e6)]
-"""At least one MiB, the unit of the layout."""
-Count = Annotated[int, Field(ge=1, le=100_000_000)]
-OptionValue = bool | int | float | str
-
-
-class Record(BaseModel):
-    """Base of every record: frozen, strict, unknown keys refused, NaN and infinity refused."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        strict=True,
-        extra="forbid",
-        allow_inf_nan=False,
-        populate_by_name=True,
-        serialize_by_alias=True,
-        use_attribute_docstrings=True,
-    )
-
-
-class Sourced(Record):
-    """A record whose numbers say where they come from."""
-
-    basis: Basis
-    """law, standard, published, measured, or assumed (仮定値)."""
-    source: Text
-    """Where the numbers are published, or why they were assumed."""
-
-
-# --- dates -----------------------------------------------------------------------------------------------------------
-
-
-class DateRule(Sourced):
-    """When something happens: exactly one of `date`, `rrule` and `relative_to`.
-
-    `rrule` is RFC 5545 and is evaluated per day over the horizon. `relative_to` names an event of the catalogue or of
-    the estate, or a job as `job` (same system) or `system/job` (same tenant). `only` keeps days of one kind;
-    `shift` then moves a closed day. Reference dates never move: `shift: none`.
-    """
-
-    day: date | None = Field(default=None, alias="date")
-    rrule: Text | None = None
-    relative_to: Text | None = None
-    offset: Offset = "0 days"
-    only: Literal["business_day", "closed_day"] | None = None
-    shift: Shift = "none"
+from .base_records import (
+    Basis,
+    Confidence,
+    Count,
+    DateRule,
+    HostPattern,
+    Id,
+    MemoryGib,
+    Name,
+    NonNegative,
+    Positive,
+    Record,
+    Segment,
+    Text,
+)
+from .catalogue_records import (
+    ProductUse,
+)
 
 
 class Event(DateRule):
@@ -84,205 +32,6 @@ class Event(DateRule):
 
     id: Id
     name: Name
-
-
-class WindowException(Record):
-    """Dated exception of a window: on `[from, until)` the span is another one, or none (`null`)."""
-
-    from_: date = Field(alias="from")
-    until: date
-    span: TimeSpan | None
-
-
-class Window(Sourced):
-    """A batch window by day type. `20:00-06:00` starts on the day and ends on the next one; null is no window."""
-
-    business_day: TimeSpan | None
-    closed_day: TimeSpan | None
-    month_end: TimeSpan | None = None
-    """Last business day of a month; when absent the business day's span holds."""
-    year_end: TimeSpan | None = None
-    """29 December to 3 January; when absent the closed day's span holds."""
-    exceptions: tuple[WindowException, ...] = ()
-
-
-# --- catalogue -------------------------------------------------------------------------------------------------------
-
-
-class ProductUse(Record):
-    """A product that needs a licence, by the id of its counting rule."""
-
-    rule: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+\.[a-z0-9-]+$")]
-    options: dict[str, OptionValue] = {}
-
-
-class HostModel(Sourced):
-    """A physical server type. Capacity is sockets x cores_per_socket; threads add nothing."""
-
-    name: Name
-    sockets: Annotated[int, Field(ge=1, le=64)]
-    socket_capacity: Annotated[int, Field(ge=1, le=64)]
-    cores_per_socket: Annotated[int, Field(ge=1, le=1024)]
-    threads_per_core: Annotated[int, Field(ge=1, le=8)] = 2
-    core_factors: dict[str, Positive] = {}
-    """Licence core factors by vendor, e.g. {"oracle": 0.5}."""
-    io_mib_s: Positive = 2000.0
-
-
-class Unit(Sourced):
-    """What a job counts (residents, households, parcels …), as a ratio to residents."""
-
-    name: Name
-    per_resident: Positive
-
-
-class PopulationClass(Record):
-    """A size class: the first class whose `max_population` is not below the tenant's population holds."""
-
-    id: Id
-    max_population: Count
-
-
-class OnlineProfile(Sourced):
-    """Daytime load as shares of the peak: on days of one kind, over spans of the day."""
-
-    name: Name
-    business_day: dict[TimeSpan, Annotated[float, Field(ge=0, le=1)]]
-    closed_day: dict[TimeSpan, Annotated[float, Field(ge=0, le=1)]] = {}
-
-
-class Online(Sourced):
-    """Online load of a role at its daily peak, in cores per 1,000 residents, shaped by a profile."""
-
-    profile: Id
-    cores_per_1000_residents: NonNegative
-
-
-class RoleSize(Sourced):
-    """Size of a VM role by population class (keys are class ids; every class must be named)."""
-
-    vcpu: dict[Id, Annotated[int, Field(ge=1, le=1024)]]
-    memory_gib: dict[Id, MemoryGib]
-    disk_gib: dict[Id, Positive]
-    """The data volume; the system volume comes from the image."""
-    replicas: dict[Id, Annotated[int, Field(ge=1, le=64)]] = {}
-    """Replicas by class, 1 where absent. Replicas of one role never share a host."""
-
-
-class Role(Record):
-    """A kind of VM in a system: ap, db, batch …"""
-
-    name: Name
-    size: RoleSize
-    image: Id = "base"
-    slots: Annotated[int, Field(ge=1, le=1000)] = 1
-    """Job runs that a VM of this role takes at once."""
-    products: tuple[ProductUse, ...] = ()
-    online: Online | None = None
-
-
-class Work(Sourced):
-    """Work of one run: `fixed_s` without CPU, then `cpu_s_per_unit x units` core-seconds on at most `max_cores`."""
-
-    fixed_s: NonNegative
-    cpu_s_per_unit: NonNegative
-    unit: Id = "residents"
-    io_mib_per_unit: NonNegative = 0.0
-    max_cores: Positive = 1.0
-    work_cv: Annotated[float, Field(ge=0, le=10)] = 0.2
-    """Coefficient of variation of the work, for the simulation's disturbances."""
-
-
-class After(Record):
-    """Precedence: the run waits for the latest earlier run of `job` (same tenant) and `lag_h` hours of elapsed time.
-
-    The predecessor is the run with the latest release not after this run's release and within `within_days`.
-    """
-
-    job: Id
-    system: Id | None = None
-    """The predecessor's system; the job's own when absent. Ignored where the tenant does not use that system."""
-    lag_h: Hours = 0.0
-    lag_business_h: Hours = 0.0
-    within_days: Annotated[int, Field(ge=0, le=400)] = 120
-
-
-class Job(Record):
-    """A batch job of a system."""
-
-    name: Name
-    kind: Literal[
-        "nightly",
-        "month-end",
-        "year-end",
-        "backup",
-        "assessment",
-        "trial",
-        "notice",
-        "print",
-        "debit",
-        "payment",
-        "exchange",
-        "registration",
-        "report",
-        "other",
-    ]
-    role: Id
-    when: DateRule
-    work: Work
-    window: Id | None = None
-    """A window of the catalogue; the system's when absent."""
-    nights: Annotated[int, Field(ge=1, le=60)] = 1
-    """The run may take any one of so many consecutive windows, from its date on."""
-    latest: DateRule | None = None
-    """Statutory or agreed latest date: the run ends by the end of the last window that starts before this date."""
-    after: tuple[After, ...] = ()
-    exclusive: bool = False
-    """While it runs, no other run of the same system of the same tenant runs."""
-    rerun_room: bool = True
-    """The window must leave room for one rerun of the same length after the planned end."""
-
-
-class System(Record):
-    """A business system (業務システム)."""
-
-    name: Name
-    group: Text
-    segment: Segment
-    window: Id
-    service_hours: Id
-    """A window of the catalogue, read as opening hours for residents and staff."""
-    restore_priority: Annotated[int, Field(ge=1, le=9)] = 5
-    """1 is restored first (住民記録), 9 last."""
-    roles: dict[Id, Role]
-    jobs: dict[Id, Job] = {}
-    shared_only: bool = False
-    """Runs only where the estate file shares it (`shared`); no tenant has its own."""
-    note: Text | None = None
-
-
-class CatalogueEvent(DateRule):
-    """A named date of the municipal year, e.g. the first due date of the resident tax."""
-
-    name: Name
-
-
-class Catalogue(Record):
-    """Business systems, their jobs, host models and ratios."""
-
-    format: Literal[1]
-    host_models: dict[Id, HostModel]
-    units: dict[Id, Unit]
-    classes: tuple[PopulationClass, ...]
-    windows: dict[Id, Window]
-    online_profiles: dict[Id, OnlineProfile]
-    events: dict[Id, CatalogueEvent] = {}
-    systems: dict[Id, System]
-    system_disk_gib: Positive = 40.0
-    """Size of the system volume that is made from the image."""
-
-
-# --- the estate file -------------------------------------------------------------------------------------------------
 
 
 class Horizon(Record):

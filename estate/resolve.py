@@ -11,8 +11,9 @@ from datetime import date, datetime
 
 from .assumptions import list_assumptions
 from .batch import Measurements, Setting, jobs_of
+from .catalogue_records import Catalogue, System
 from .host_pattern import expand
-from .records import Catalogue, EstateFile, Host, Policy, SharedSystem, System, SystemOverride, Tenant
+from .records import EstateFile, Host, Policy, SharedSystem, SystemOverride, Tenant
 from .resolved import ResolvedEstate, ResolvedHost, ResolvedJob, ResolvedSystem, ResolvedTenant, ResolvedVm
 from .sizing import Deployment, class_of, midnight, vms_of
 

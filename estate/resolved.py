@@ -8,24 +8,9 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from .records import (
-    Basis,
-    Confidence,
-    Contact,
-    CostItem,
-    DateRule,
-    Entitlement,
-    Flow,
-    HostModel,
-    OnlineProfile,
-    Policy,
-    Pool,
-    ProductUse,
-    Record,
-    Segment,
-    Site,
-    Window,
-)
+from .base_records import Basis, Confidence, DateRule, Record, Segment, Window
+from .catalogue_records import HostModel, OnlineProfile, ProductUse
+from .records import Contact, CostItem, Entitlement, Flow, Policy, Pool, Site
 
 
 class ResolvedHost(Record):

@@ -12,7 +12,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from .records import Catalogue, EstateFile
+from .catalogue_records import Catalogue
+from .records import EstateFile
 
 FOLDER = Path(__file__).parent / "schema"
 FILES: dict[str, type[BaseModel]] = {"estate.schema.json": EstateFile, "catalogue.schema.json": Catalogue}

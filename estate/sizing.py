@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time
 
-from .records import Confidence, PopulationClass, Role, RoleOverride, System, SystemOverride
+from .base_records import Confidence
+from .catalogue_records import PopulationClass, Role, System
+from .clock import JST
+from .records import RoleOverride, SystemOverride
 from .resolved import Disk, ResolvedVm, VcpuChange
 
-JST = timezone(timedelta(hours=9), "JST")
 NO_ROLE_OVERRIDE = RoleOverride()
 
 

@@ -180,6 +180,8 @@ def readable(lines: Iterable[str]) -> tuple[str, ...]:
 
 def explained(lines: Sequence[str], limit: int = 8) -> tuple[str, ...]:
     """Error lines, indented, the first of them; then what to do about those that are known."""
+    if any(line.startswith("Traceback") for line in lines):
+        limit = len(lines)  # a mistake in the program: nobody can do anything with a part of it
     more = (f"  ほか {len(lines) - limit} 行",) if len(lines) > limit else ()
     hints = tuple(hint for sign, hint in HINTS if any(sign in line for line in lines))
     return (*(f"  {line}" for line in lines[:limit]), *more, *hints)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,6 @@ from infra.refusal import RefusalError
 from layout import FolderError, folder
 from layout.folder import PlanFolder
 
-_HALF_WRITTEN = "failed to load checkpoint"
-_PAUSES_S = (0.05, 0.1, 0.2, 0.4, 0.8)
 PROJECT = Path(__file__).resolve().parents[1]
 
 
@@ -60,27 +57,21 @@ def _config() -> dict[str, Any]:
 
 def _deployed() -> Deployed:
     """The stack's own last outputs and resources, asked of the engine: works with every backend, previews too."""
-    name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
-    outputs = _asked("pulumi:pulumi:readStackOutputs", {"name": name})
-    resources = _asked("pulumi:pulumi:readStackResourceOutputs", {"stackName": name})
+    name = _once_registered(f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}")
+    outputs = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": name}).value["outputs"]
+    resources = pulumi.runtime.invoke("pulumi:pulumi:readStackResourceOutputs", {"stackName": name}).value["outputs"]
     names = frozenset(urn.rpartition("::")[2] for urn in resources if "libvirt:index/" in urn)
-    return Deployed(outputs, names)
+    return Deployed(outputs or {}, names)
 
 
-def _asked(question: str, arguments: dict[str, str]) -> dict[str, Any]:
-    """The engine's answer about a stack; none for a stack that was never updated.
+def _once_registered(text: str) -> pulumi.Input[str]:
+    """The text, once the stack itself is registered.
 
-    The engine itself writes the stack's file while it starts this program, and not in one step: an answer that fails
-    on a file half written is asked for again. Seen as "failed to load checkpoint: EOF".
+    Registering it writes the checkpoint, and the engine answers after that. A question asked meanwhile reads the
+    checkpoint's files while they are written, and fails now and then; a failed call cannot be asked again.
     """
-    for pause_s in _PAUSES_S:
-        try:
-            return pulumi.runtime.invoke(question, arguments).value["outputs"] or {}
-        except Exception as error:  # the SDK raises nothing narrower
-            if _HALF_WRITTEN not in str(error):
-                raise
-            time.sleep(pause_s)
-    return pulumi.runtime.invoke(question, arguments).value["outputs"] or {}
+    root = pulumi.runtime.get_root_resource()
+    return text if root is None else root.urn.apply(lambda _: text)
 
 
 def _work_folder() -> Path:

@@ -45,12 +45,13 @@ def count(
             entitlements=None if plan is None else plan.estate.entitlements,
             as_of=day,
             rules_dir=rules,
+            layout_digest=None if plan is None else plan.layout_digest,
         )
     except licensing.LicensingError as error:
         raise RefusedError(*str(error).splitlines()) from None
     if plan is not None and day is None and rules is None:
         results.write_result(plan, RESULT_NAME, result.to_json().encode())
-    emit_text(result.to_json() if as_json else result.to_text())
+    emit_text(result.to_json() if as_json else licensing.text(result))
     raise typer.Exit(result.exit_code)
 
 

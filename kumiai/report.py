@@ -9,6 +9,8 @@ import typer
 
 from .terminal import RefusedError, emit, tell
 
+RESULT_NAME = "report/report.html"
+
 
 def register(app: typer.Typer) -> None:
     """Adds the commands of this file."""
@@ -24,13 +26,13 @@ def report(
     from reports import html
     from reports.record import gather
 
-    unknown = [name for name in formats.split(",") if name != "html"]
+    unknown = [name.strip() for name in formats.split(",") if name.strip() != "html"]
     if unknown:
         raise RefusedError(f"--format: 知らない形式です（{', '.join(unknown)}）。html を指定してください")
     plan = folder.read(directory)
     record = gather(plan)
     for missing in record.missing:
         tell(missing)
-    results.write_result(plan, "report/report.html", html.render(record).encode())
+    results.write_result(plan, RESULT_NAME, html.render(record).encode())
     emit(record.verdict)
-    emit(f"報告書：{directory / 'report' / 'report.html'}")
+    emit(f"報告書：{directory / RESULT_NAME}")

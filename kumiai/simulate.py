@@ -59,11 +59,11 @@ def _week(directory: Path, week: str, repeat: int, seed: int, *, as_json: bool) 
         emit_text(result.model_dump_json(indent=1))
         return
     emit(result.verdict)
-    emit(f"{result.week} からの週、実行 {result.runs:,} 件、{result.replications} 回反復。終了の遅れが大きい業務：")
+    emit(f"計画より遅く終わりやすい業務（実行 {result.runs:,} 件、{result.replications} 回反復）：")
     for job in result.jobs[:SHOWN_JOBS]:
         interval = "" if job.delay_s.half_width_95 is None else f" ± {job.delay_s.half_width_95 / 60:.1f}"
         emit(
-            f"  {job.tenant} {job.system} {job.job}：計画終了から平均 {job.delay_s.mean / 60:+.1f}{interval} 分、"
+            f"  {job.label}：計画終了から平均 {job.delay_s.mean / 60:+.1f}{interval} 分、"
             f"95 % 点 {job.delay_s.p95 / 60:+.1f} 分、枠の超過 {job.overrun_share:.1%}、期限遅れ {job.late_share:.1%}"
         )
 

@@ -209,7 +209,7 @@ def execute(
     return subprocess.run(command, capture_output=capture, text=True, errors="replace", check=False)
 
 
-def probe(  # noqa: PLR0913 - the rarely wanted ones have defaults and are keywords
+def probe(
     state_dir: Path | None,
     network_id: str,
     address: str,

@@ -32,6 +32,15 @@ def require(layout: Layout, name: str) -> None:
     _refuse(problems(layout), name)
 
 
+def require_countable(layout: Layout, name: str) -> None:
+    """Raises FolderError with the first problem that would mislead a licence count of a bare layout.
+
+    Such a layout need not say what only the infrastructure wants: networks, addresses, volumes, memory.
+    """
+    found = [problem for check in (_own_names, _host_references, _cores, _times) for problem in check(layout)]
+    _refuse(found, name)
+
+
 def require_estate(estate: ResolvedEstate, name: str) -> None:
     """Raises FolderError where the estate would mislead its readers: names used twice, times without a zone."""
     found = [
@@ -66,16 +75,33 @@ def _twice(what: str, names: Iterable[Hashable]) -> Iterator[str]:
             yield f"{what}「{shown}」が {count} 回使われています。一度だけ使えます"
 
 
-def _names(layout: Layout) -> Iterator[str]:
+def _own_names(layout: Layout) -> Iterator[str]:
     yield from _twice("ホスト", (host.id for host in layout.hosts))
     yield from _twice("ホスト集合", (hosts.id for hosts in layout.host_sets))
     yield from _twice("VM", (vm.id for vm in layout.vms))
+
+
+def _names(layout: Layout) -> Iterator[str]:
+    yield from _own_names(layout)
     yield from _twice("イメージ", (image.id for image in layout.images))
     yield from _twice("ネットワーク", (network.id for network in layout.networks))
     yield from _twice("ボリューム（ホスト / プール / 名前）", (
         (vm.host, disk.pool, disk.name) for vm in layout.vms if vm.host for disk in vm.disks
     ))  # fmt: skip
     yield from (f"VM「{vm.id}」: 名前が 1〜63 文字ではありません" for vm in layout.vms if not 1 <= len(vm.id) <= 63)
+
+
+def _complete(layout: Layout) -> Iterator[str]:
+    """A plan folder says everything; only a bare layout for a licence count may leave these out."""
+    for host in layout.hosts:
+        yield from _absent(f"ホスト「{host.id}」", {"site": host.site, "model": host.model, "uri": host.uri})
+    for vm in layout.vms:
+        names = ("tenant", "system", "role", "site", "segment", "image", "network", "mac", "address")
+        yield from _absent(f"VM「{vm.id}」", {name: getattr(vm, name) for name in names})
+
+
+def _absent(who: str, texts: dict[str, str]) -> Iterator[str]:
+    yield from (f"{who}: {name} がありません" for name, text in texts.items() if not text)
 
 
 def _addresses(layout: Layout) -> Iterator[str]:
@@ -114,29 +140,35 @@ def _networks(layout: Layout) -> Iterator[str]:
             yield f"ネットワーク「{network.id}」: ゲートウェイ {network.gateway[:40]} が {subnet} の中にありません"
 
 
-def _references(layout: Layout) -> Iterator[str]:
+def _host_references(layout: Layout) -> Iterator[str]:
     hosts = {host.id for host in layout.hosts}
     sets = {hosts.id for hosts in layout.host_sets}
-    networks = {network.id for network in layout.networks}
-    images = {image.id for image in layout.images}
-    pools = {host.id: {pool.name for pool in host.pools} for host in layout.hosts}
     vms = {vm.id for vm in layout.vms}
     for host_set in layout.host_sets:
         yield from _unknown(f"ホスト集合「{host_set.id}」", "ホスト", host_set.hosts, hosts)
     for vm in layout.vms:
-        who = f"VM「{vm.id}」"
         if vm.host:  # empty: no host was found, the folder does not fit
-            yield from _unknown(who, "ホスト", [vm.host], hosts)
-            yield from _unknown(
-                who, f"ホスト {vm.host} のプール", sorted({disk.pool for disk in vm.disks}), pools.get(vm.host, set())
-            )
-        yield from _unknown(who, "ホスト集合", [vm.may_run_on], sets)
-        yield from _unknown(who, "ネットワーク", [vm.network], networks)
-        yield from _unknown(who, "イメージ", [vm.image], images)
-        yield from _unknown(who, "イメージ", [disk.base_image for disk in vm.disks if disk.base_image], images)
+            yield from _unknown(f"VM「{vm.id}」", "ホスト", [vm.host], hosts)
+        yield from _unknown(f"VM「{vm.id}」", "ホスト集合", [vm.may_run_on], sets)
     for move in layout.moves:
         yield from _unknown("移動", "VM", [move.vm], vms)
         yield from _unknown("移動", "ホスト", [move.from_host, move.to_host], hosts)
+
+
+def _references(layout: Layout) -> Iterator[str]:
+    yield from _host_references(layout)
+    networks = {network.id for network in layout.networks}
+    images = {image.id for image in layout.images}
+    pools = {host.id: {pool.name for pool in host.pools} for host in layout.hosts}
+    for vm in layout.vms:
+        who = f"VM「{vm.id}」"
+        if vm.host:
+            yield from _unknown(
+                who, f"ホスト {vm.host} のプール", sorted({disk.pool for disk in vm.disks}), pools.get(vm.host, set())
+            )
+        yield from _unknown(who, "ネットワーク", [vm.network], networks)
+        yield from _unknown(who, "イメージ", [vm.image], images)
+        yield from _unknown(who, "イメージ", [disk.base_image for disk in vm.disks if disk.base_image], images)
 
 
 def _unknown(who: str, what: str, names: Iterable[str], defined: set[str]) -> Iterator[str]:
@@ -145,25 +177,34 @@ def _unknown(who: str, what: str, names: Iterable[str], defined: set[str]) -> It
             yield f"{who}: {what}「{name[:80]}」が定義されていません"
 
 
-def _sizes(layout: Layout) -> Iterator[str]:
-    if layout.generation < 1:
-        yield f"generation: 1 以上の整数が必要です（{layout.generation}）"
+def _cores(layout: Layout) -> Iterator[str]:
     for host in layout.hosts:
         sizes = {
-            "sockets": host.sockets, "socket_capacity": host.socket_capacity, "memory_mib": host.memory_mib,
+            "sockets": host.sockets, "socket_capacity": host.socket_capacity,
             "cores_per_socket": host.cores_per_socket, "threads_per_core": host.threads_per_core,
         }  # fmt: skip
         yield from _positive(f"ホスト「{host.id}」", sizes)
-        yield from _positive(f"ホスト「{host.id}」", {"disk_gib": host.disk_gib, "io_mib_s": host.io_mib_s})
     for vm in layout.vms:
         who = f"VM「{vm.id}」"
-        yield from _positive(who, {"vcpu": vm.vcpu, "vcpu_max": vm.vcpu_max, "memory_mib": vm.memory_mib})
-        yield from _positive(who, {"slots": vm.slots, "weight": vm.weight})
-        yield from _positive(who, {f"disks {disk.name}": disk.size_gib for disk in vm.disks})
+        yield from _positive(who, {"vcpu": vm.vcpu, "vcpu_max": vm.vcpu_max})
         yield from _positive(who, {f"vcpu_changes {i}": change.vcpu for i, change in enumerate(vm.vcpu_changes)})
         largest = max([vm.vcpu, *(change.vcpu for change in vm.vcpu_changes)])
         if vm.vcpu_max < largest:
             yield f"{who}: vcpu_max {vm.vcpu_max} が最大の vCPU {largest} より小さいです"
+
+
+def _sizes(layout: Layout) -> Iterator[str]:
+    yield from _cores(layout)
+    if layout.generation < 1:
+        yield f"generation: 1 以上の整数が必要です（{layout.generation}）"
+    for host in layout.hosts:
+        yield from _positive(f"ホスト「{host.id}」", {"memory_mib": host.memory_mib})
+        yield from _positive(f"ホスト「{host.id}」", {"disk_gib": host.disk_gib, "io_mib_s": host.io_mib_s})
+    for vm in layout.vms:
+        who = f"VM「{vm.id}」"
+        yield from _positive(who, {"memory_mib": vm.memory_mib})
+        yield from _positive(who, {"slots": vm.slots, "weight": vm.weight})
+        yield from _positive(who, {f"disks {disk.name}": disk.size_gib for disk in vm.disks})
 
 
 def _positive(who: str, sizes: dict[str, int] | dict[str, float]) -> Iterator[str]:
@@ -194,4 +235,4 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
-_CHECKS: tuple[Check, ...] = (_names, _addresses, _networks, _references, _sizes, _times)
+_CHECKS: tuple[Check, ...] = (_complete, _names, _addresses, _networks, _references, _sizes, _times)

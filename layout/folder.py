@@ -178,7 +178,9 @@ def read_layout(path: Path) -> Layout:
     path = Path(path)
     if path.is_dir():
         return _layout(_bytes(path, LAYOUT_FILE), LAYOUT_FILE)
-    return _layout(_bytes(path.parent, path.name), path.name)
+    layout = documents.from_bytes(_bytes(path.parent, path.name), Layout, path.name)
+    consistency.require_countable(layout, path.name)
+    return layout
 
 
 def _layout(data: bytes, name: str) -> Layout:

@@ -52,23 +52,26 @@ class StoragePool(LayoutRecord):
 
 
 class HostRecord(LayoutRecord):
-    """A physical host. Capacity for CPU work is sockets x cores_per_socket."""
+    """A physical host. Capacity for CPU work is sockets x cores_per_socket.
+
+    What a licence count does not need may be left out of a bare layout; a plan folder has everything.
+    """
 
     id: str
-    site: str
-    model: str
+    site: str = ""
+    model: str = ""
     sockets: int
     socket_capacity: int
     cores_per_socket: int
-    threads_per_core: int
+    threads_per_core: int = 1
     core_factors: dict[str, float] = {}
-    memory_mib: int
-    disk_gib: float
-    io_mib_s: float
-    uri: str
-    spare: bool
+    memory_mib: int = 0
+    disk_gib: float = 0.0
+    io_mib_s: float = 0.0
+    uri: str = ""
+    spare: bool = False
     """Empty reserve (N+1): nothing is placed here, VMs of a failed host restart here."""
-    pools: tuple[StoragePool, ...]
+    pools: tuple[StoragePool, ...] = ()
     products: tuple[Product, ...] = ()
 
     @property
@@ -107,29 +110,29 @@ class VmRecord(LayoutRecord):
     """One VM in its place."""
 
     id: str
-    tenant: str
-    system: str
-    role: str
-    site: str
-    segment: str
+    tenant: str = ""
+    system: str = ""
+    role: str = ""
+    site: str = ""
+    segment: str = ""
     host: str
     may_run_on: str
     """Id of a host set."""
-    pinned: bool
+    pinned: bool = False
     vcpu: int
     vcpu_max: int
     vcpu_changes: tuple[VcpuInterval, ...] = ()
     weight: float = 1.0
-    memory_mib: int
-    disks: tuple[DiskRecord, ...]
-    image: str
-    network: str
-    mac: str
-    address: str
-    slots: int
+    memory_mib: int = 0
+    disks: tuple[DiskRecord, ...] = ()
+    image: str = ""
+    network: str = ""
+    mac: str = ""
+    address: str = ""
+    slots: int = 1
     anti_affinity: tuple[str, ...] = ()
     affinity: tuple[str, ...] = ()
-    restore_priority: int
+    restore_priority: int = 5
     from_: datetime | None = Field(default=None, alias="from")
     until: datetime | None = None
     products: tuple[Product, ...] = ()
@@ -205,9 +208,9 @@ class Layout(LayoutRecord):
     hosts: tuple[HostRecord, ...]
     host_sets: tuple[HostSet, ...]
     vms: tuple[VmRecord, ...]
-    images: tuple[ImageRecord, ...]
+    images: tuple[ImageRecord, ...] = ()
     moves: tuple[MoveRecord, ...] = ()
-    networks: tuple[NetworkRecord, ...]
+    networks: tuple[NetworkRecord, ...] = ()
     flows: tuple[FlowRecord, ...] = ()
     bounds: tuple[Bound, ...] = ()
 
@@ -255,6 +258,8 @@ class RunRecord(LayoutRecord):
 
     format_version: str = FORMAT_VERSION
     kumiai_version: str
+    created: datetime | None = None
+    """When the plan was made."""
     versions: dict[str, str]
     estate_digest: str
     layout_digest: str

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 
-JST = timezone(timedelta(hours=9), "JST")
+from estate.clock import JST
 
 # First days of the eras (official notices of 1989 and 2019); earlier dates are written in the western calendar.
 _ERAS = ((date(2019, 5, 1), "令和"), (date(1989, 1, 8), "平成"))

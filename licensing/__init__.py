@@ -2,6 +2,6 @@
 
 from .counting import count
 from .errors import LicensingError
-from .result import LicenceResult
+from .text import text
 
-__all__ = ["LicenceResult", "LicensingError", "count"]
+__all__ = ["LicensingError", "count", "text"]

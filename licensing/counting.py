@@ -10,12 +10,7 @@ from pathlib import Path
 
 from estate.records import Entitlement
 from layout import folder
-from layout.records import Layout
-
-from . import findings, inputs, violations, wording
-from .reach import Reach
-from .records import Pack
-from .result import (
+from layout.licence_records import (
     CurvePoint,
     CurveResult,
     DetailResult,
@@ -25,6 +20,11 @@ from .result import (
     ProductResult,
     ViolationResult,
 )
+from layout.records import Layout
+
+from . import findings, inputs, violations, wording
+from .reach import Reach
+from .records import Pack
 from .rulebook import load_rules
 from .timeline import Line, Step, fiscal_span, lines_of, midnight, required, steps
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil
 from typing import Literal
 
@@ -128,7 +129,7 @@ def _host_shares(counting: Counting, uses: Iterable[Use], hosts: Mapping[str, Ho
         if counting.cap == "vcpu-sum":
             capped = min(capped, sum(use.units for use in guests))
         # Uses of one host that name different factors: the largest is the safe answer.
-        factor = max(factor_of(counting, use.options, host) for use in guests)
+        factor = max(factor_of(counting, chosen, host) for chosen in {_chosen(counting, use) for use in guests})
         quantity = capped * factor
         if counting.rounding == "host":
             quantity = Fraction(ceil(quantity))
@@ -141,7 +142,7 @@ def _host_shares(counting: Counting, uses: Iterable[Use], hosts: Mapping[str, Ho
 def _vm_shares(counting: Counting, uses: Iterable[Use]) -> Iterable[Share]:
     for use in sorted(uses, key=lambda use: (use.vm is None, use.host.id if use.vm is None else use.vm.id)):
         base = use.units if counting.base == "vcpu" else 1
-        factor = factor_of(counting, use.options, use.host)
+        factor = factor_of(counting, _chosen(counting, use), use.host)
         floored, quantity = vm_quantity(counting, base, factor)
         why: Why = "installed" if use.vm is None else "runs"
         yield Share(counting, use.host, use.vm, base, floored, 1, floored, factor, quantity, why, ())
@@ -180,23 +181,33 @@ def _why_host(counting: Counting, host_id: str, guests: Sequence[Use]) -> tuple[
     return ("ran" if counting.scope.hosts == "ran-on" else "reach"), names
 
 
-def factor_of(counting: Counting, options: Mapping[str, OptionValue], host: HostRecord) -> Fraction:
-    """Answers what one base unit on this host weighs.
+def _chosen(counting: Counting, use: Use) -> OptionValue | None:
+    """The factor that the use itself names, if any."""
+    return None if counting.factor.option is None else use.options.get(counting.factor.option)
+
+
+def factor_of(counting: Counting, chosen: OptionValue | None, host: HostRecord) -> Fraction:
+    """Answers what one base unit on this host weighs; `chosen` is the factor that the use itself names.
 
     Raises LicensingError naming the host model and the vendor's rule for unknown models when it has no factor.
     """
     factor = counting.factor
-    chosen = options.get(factor.option) if factor.option is not None else None
     if chosen is not None:
-        return Fraction(str(chosen))
+        return _exact(str(chosen))
     if factor.value is not None:
-        return Fraction(str(factor.value))
+        return _exact(str(factor.value))
     if factor.key is None:
-        return Fraction(1)
+        return _exact("1")
     if factor.key not in host.core_factors:
         known = "、".join(sorted(host.core_factors)) or "なし"
         raise LicensingError(
             f"ホスト {host.id} の機種 {host.model} に {factor.key} の係数がありません"
             f"（core_factors にあるもの：{known}）。{factor.unknown_model}"
         )
-    return Fraction(str(host.core_factors[factor.key]))
+    return _exact(str(host.core_factors[factor.key]))
+
+
+@lru_cache(maxsize=1024)
+def _exact(text: str) -> Fraction:
+    """The number as written: 0.1 is a tenth."""
+    return Fraction(text)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta
 from typing import Generic, TypeVar
 
+from estate.clock import JST
 from layout.records import HostRecord, Layout, VmRecord
 
 from .engine import Tally, Use, tally
@@ -14,8 +15,6 @@ from .errors import LicensingError
 from .reach import Reach
 from .records import Counting, OptionValue, Rule, Version
 from .rulebook import RuleBook, complete_options, counting_for, version_at
-
-JST = timezone(timedelta(hours=9))
 
 Owner = TypeVar("Owner", VmRecord, HostRecord)
 
@@ -135,12 +134,21 @@ def change_points(line: Line, reach: Reach) -> set[datetime]:
     for version in line.rule.versions:
         points.update(midnight(day) for day in (version.valid_from, version.valid_to) if day is not None)
         windows |= {timedelta(days=counting.scope.window_days or 0) for counting in version.counts}
+    chosen = {repr(seat.options): seat.options for seat in line.vms}.values()
+    ways = [
+        counting
+        for version in line.rule.versions
+        for counting in version.counts
+        if any(counting.when.items() <= options.items() for options in chosen)
+    ]
+    by_vcpu = any(counting.base == "vcpu" or counting.cap == "vcpu-sum" for counting in ways)
     for seat in line.vms:
         vm = seat.owner
         own = {instant for instant in (vm.from_, vm.until) if instant is not None}
         own.update(move.at for move in reach.moves.get(vm.id, ()))
         points.update(instant + window for instant in own for window in windows)
-        points.update(instant for change in vm.vcpu_changes for instant in (change.from_, change.until))
+        if by_vcpu:
+            points.update(instant for change in vm.vcpu_changes for instant in (change.from_, change.until))
     return points
 
 

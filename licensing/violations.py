@@ -132,14 +132,15 @@ def find(
         dates = {day for e in held for day in (e.from_, e.until) if day is not None}
         inner = {step.from_ for _, steps in series for step in steps} | {midnight(day) for day in dates}
         points = sorted({start} | {point for point in inner if start < point < end})
-        running: list[Violation] = []
+        running: dict[Violation, Violation] = {}
         for point, until in zip(points, (*points[1:], end), strict=True):
             now = [(line, next(s for s in steps if s.from_ <= point < s.until)) for line, steps in series]
             pools = _Pools(e for e in held if _valid(e, point))
-            here = [replace(v, from_=point, until=until) for v in _shortfalls(now, pools, reach, point)]
-            found.extend(v for v in running if not any(_same(v, new) for new in here))
-            running = [next((replace(old, until=until) for old in running if _same(old, new)), new) for new in here]
-        found.extend(running)
+            # A shortfall that goes on unchanged is one violation: compared without its dates, it is the same key.
+            here = {replace(v, from_=start, until=start): v for v in _shortfalls(now, pools, reach, point)}
+            found.extend(violation for key, violation in running.items() if key not in here)
+            running = {key: replace(running.get(key, new), until=until) for key, new in here.items()}
+        found.extend(running.values())
     return tuple(sorted(found, key=lambda v: (v.from_, v.rule, v.vm or "", v.host or "", v.until)))
 
 
@@ -147,10 +148,6 @@ def _valid(entitlement: Entitlement, at: datetime) -> bool:
     return (entitlement.from_ is None or midnight(entitlement.from_) <= at) and (
         entitlement.until is None or at < midnight(entitlement.until)
     )
-
-
-def _same(a: Violation, b: Violation) -> bool:
-    return a == replace(b, from_=a.from_, until=a.until)
 
 
 def _shortfalls(now: Sequence[tuple[Line, Step]], pools: _Pools, reach: Reach, at: datetime) -> Iterable[Violation]:

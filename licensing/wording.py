@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 
+from estate.clock import JST
+from layout.wareki import wareki
+
 from .engine import Share, Tally
 from .records import Evidence, Rule
-from .timeline import JST
 from .violations import Violation
-
-CONTRACT_PREVAILS = (
-    "この数は公開された規則の計算例です。契約書が優先します。発注の前に契約書と販売元で確かめてください。"
-)
 
 EVIDENCE: dict[Evidence, str] = {
     "P": "根拠 P：販売元の文書",
@@ -38,12 +36,8 @@ def plain(value: Fraction | int | float) -> str:
 def day(at: datetime, since: datetime | None = None) -> str:
     """Answers a day in the Japanese calendar; the year is left out where it is that of `since`."""
     at = at.astimezone(JST)
-    if since is not None and since.astimezone(JST).year == at.year:
-        text = f"{at.month}月{at.day}日"
-    elif at.year >= 2020:
-        text = f"令和{at.year - 2018}年{at.month}月{at.day}日"
-    else:
-        text = f"{at.year}年{at.month}月{at.day}日"
+    same_year = since is not None and since.astimezone(JST).year == at.year
+    text = f"{at.month}月{at.day}日" if same_year else wareki(at)
     return text if (at.hour, at.minute) == (0, 0) else f"{text}{at.hour}時{at.minute:02}分"
 
 

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 from capacity.records import Placement
-from estate.records import Endpoint, ProductUse
+from estate.catalogue_records import ProductUse
+from estate.clock import JST
+from estate.records import Endpoint
 from estate.resolved import ResolvedEstate, ResolvedHost, ResolvedVm
 from layout.records import (
     Bound,
@@ -23,7 +25,6 @@ from layout.records import (
     VcpuInterval,
     VmRecord,
 )
-from layout.wareki import JST
 
 from .networks import Numbering
 

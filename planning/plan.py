@@ -6,10 +6,12 @@ import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 
 from capacity import bounds, levelling, online, placement, placement_load, profile, runs
+from estate.clock import JST
 from estate.resolved import ResolvedEstate
 from layout import checkers, folder
 from layout.records import CheckVerdict, MisfitRecord, PeakRecord, RunRecord
@@ -21,8 +23,8 @@ from .misfits import misfit_records
 
 Progress = Callable[[str, float], None]
 
-LEVELLING_LIMIT_S = 25.0
-"""Guard on the wall time of the levelling; its work is limited deterministically well below it."""
+LEVELLING_LIMIT_S = 300.0
+"""Guard on the wall time of the levelling; its work itself is limited deterministically, far below this."""
 
 
 def plan(
@@ -68,13 +70,16 @@ def plan(
         profile=profile_rows,
         run=RunRecord(
             kumiai_version=metadata.version("kumiai"),
+            created=datetime.now(JST).replace(microsecond=0),
             versions=_versions(),
             estate_digest=estate.digest,
             layout_digest=folder.layout_digest(layout),
             seed=seed,
             timings_s={},
             fits=not misfits,
-            verdict=wording.verdict(fiscal_year_name(estate.fiscal_year), peak_records, layout.bounds, misfits),
+            verdict=wording.verdict(
+                fiscal_year_name(estate.fiscal_year), peak_records, layout.bounds, misfits, _names(estate)
+            ),
             runs=len(all_runs),
             misfits=misfits,
             peaks=peak_records,
@@ -94,6 +99,10 @@ def _timed(step: str, timings: dict[str, float], progress: Progress) -> Iterator
     yield
     progress(step, 1.0)
     timings[step] = round(time.perf_counter() - started, 3)
+
+
+def _names(estate: ResolvedEstate) -> dict[str, str]:
+    return {site.id: site.name or site.id for site in estate.sites}
 
 
 def _versions() -> dict[str, str]:
@@ -118,5 +127,5 @@ def _judged(
     judged = record.model_copy(update={"checks": verdicts, "timings_s": timings})
     if not refused or not record.fits:
         return judged
-    verdict = wording.verdict("", peak_records, (), refused)
+    verdict = wording.verdict("", peak_records, (), refused, {})
     return judged.model_copy(update={"fits": False, "misfits": refused, "verdict": verdict})

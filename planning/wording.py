@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from layout.records import Bound, MisfitRecord, PeakRecord, RunRecord
 from layout.wareki import wareki_time
 
 
 def verdict(
-    fiscal_year: str, peaks: Sequence[PeakRecord], bounds: Sequence[Bound], misfits: Sequence[MisfitRecord]
+    fiscal_year: str,
+    peaks: Sequence[PeakRecord],
+    bounds: Sequence[Bound],
+    misfits: Sequence[MisfitRecord],
+    site_names: Mapping[str, str],
 ) -> str:
     """The first line: does it fit, and how tight or why not."""
     if misfits:
@@ -20,9 +24,9 @@ def verdict(
         return f"判定：適合 — {fiscal_year}、CPU 負荷はありません"
     tightest = max(peaks, key=lambda peak: peak.after_cores / max(peak.capacity_cores, 1e-9))
     room = 1 - tightest.after_cores / tightest.capacity_cores
-    hosts = "、".join(f"{bound.site} {bound.plan:.0f} 台" for bound in bounds if bound.resource == "hosts")
+    hosts = "、".join(f"{site_names[bound.site]} {bound.plan:.0f} 台" for bound in bounds if bound.resource == "hosts")
     return (
-        f"判定：適合 — {fiscal_year}、最繁忙 {wareki_time(tightest.after_at)}（{tightest.site}）、"
+        f"判定：適合 — {fiscal_year}、最繁忙 {wareki_time(tightest.after_at)}（{site_names[tightest.site]}）、"
         f"CPU 余裕 {room:.0%}、物理サーバ {hosts}（予備を含む）"
     )
 

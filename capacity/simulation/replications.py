@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from datetime import date
@@ -15,65 +15,24 @@ import numpy as np
 from scipy import stats  # type: ignore[import-untyped]  # scipy ships no type information
 
 from capacity.records import Floats
+from estate.resolved import ResolvedEstate
 from layout.folder import PlanFolder
-from layout.records import FORMAT_VERSION, LayoutRecord
 from layout.results import write_result
+from layout.simulation_records import Estimate, JobLateness, WeekSimulation
+from layout.wareki import wareki
 
 from .disturbance import disturbed_work
 from .reference import simulate
 from .week import Week, monday_of, read_week, tightest_monday
+
+JobKey = tuple[str, str, str]
+"""Tenant, system and job, by id."""
 
 RESULT_NAME = "simulation/lateness.json"
 TELLABLE_S = 1e-3
 """Less is rounding: the plan's times are microseconds."""
 WORTH_PROCESSES = 20_000
 """Simulated runs from which on a second process pays for its start (about half a second)."""
-
-
-class Estimate(LayoutRecord):
-    """A quantity over the replications."""
-
-    mean: float
-    half_width_95: float | None
-    """Half the 95 % interval of the mean (Student's t over the replications' means); null for one replication."""
-    p95: float
-    """95th percentile over all runs of all replications."""
-
-
-class JobLateness(LayoutRecord):
-    """One job of one tenant in the week; seconds."""
-
-    tenant: str
-    system: str
-    job: str
-    runs: int
-    """Runs of the job that the plan starts in the week."""
-    lateness_s: Estimate
-    """max(0, end - deadline)."""
-    overrun_s: Estimate
-    """max(0, end - end of the window the planned run lies in)."""
-    delay_s: Estimate
-    """end - planned end; negative where the work turned out less."""
-    late_share: float
-    """Share of the simulated runs that end after their deadline."""
-    overrun_share: float
-    """Share of the simulated runs that end after their window."""
-
-
-class WeekSimulation(LayoutRecord):
-    """`simulation/lateness.json`: one week of a plan under disturbed work."""
-
-    format_version: str = FORMAT_VERSION
-    verdict: str
-    layout_digest: str
-    week: str
-    """Monday, ISO date."""
-    replications: int
-    seed: int
-    runs: int
-    """Runs that the plan starts in the week."""
-    jobs: tuple[JobLateness, ...]
-    """By overrun (95th percentile), then delay, the worst first."""
 
 
 def simulate_folder(
@@ -97,12 +56,11 @@ def simulate_folder(
     for replication, end_s in enumerate(_replicate(planned, replications, seed, workers)):
         ends[replication] = end_s
         progress("週の模擬", (replication + 1) / replications)
-    jobs = lateness_by_job(planned, ends)
-    names = {tenant.id: tenant.name for tenant in folder.estate.tenants}
+    jobs = lateness_by_job(planned, ends, _labels(folder.estate))
     return WeekSimulation(
-        verdict=_verdict(planned, ends, jobs, names),
+        verdict=_verdict(planned, ends, jobs),
         layout_digest=folder.layout_digest,
-        week=planned.monday.isoformat(),
+        week=planned.monday,
         replications=replications,
         seed=seed,
         runs=int(planned.judged.sum()),
@@ -115,8 +73,20 @@ def write(folder: PlanFolder, result: WeekSimulation) -> None:
     write_result(folder, RESULT_NAME, (result.model_dump_json(indent=1) + "\n").encode())
 
 
-def lateness_by_job(week: Week, ends: Floats) -> tuple[JobLateness, ...]:
+def _labels(estate: ResolvedEstate) -> dict[JobKey, str]:
+    tenants = {tenant.id: tenant.name for tenant in estate.tenants}
+    systems = {(system.tenant, system.id): system.name for system in estate.systems}
+    return {
+        (job.tenant, job.system, job.job): " ".join(
+            (tenants.get(job.tenant, job.tenant), systems.get((job.tenant, job.system), job.system), job.name)
+        )
+        for job in estate.jobs
+    }
+
+
+def lateness_by_job(week: Week, ends: Floats, labels: Mapping[JobKey, str] | None = None) -> tuple[JobLateness, ...]:
     """Lateness per job from the simulated ends (replication x run), the worst first."""
+    spoken = labels or {}
     rows: dict[tuple[str, str, str], list[int]] = {}
     for row in np.flatnonzero(week.judged).tolist():
         rows.setdefault((week.tenant[row], week.system_id[row], week.job[row]), []).append(row)
@@ -130,6 +100,7 @@ def lateness_by_job(week: Week, ends: Floats) -> tuple[JobLateness, ...]:
                 tenant=tenant,
                 system=system,
                 job=job,
+                label=spoken.get((tenant, system, job), f"{tenant} {system} {job}"),
                 runs=len(of_job),
                 lateness_s=estimate(lateness),
                 overrun_s=estimate(overrun),
@@ -203,17 +174,15 @@ def _ends(week: Week, seed: int, replication: int) -> Floats:
     return simulate(week.system.with_work(work.tolist())).end_s
 
 
-def _verdict(week: Week, ends: Floats, jobs: tuple[JobLateness, ...], names: dict[str, str]) -> str:
+def _verdict(week: Week, ends: Floats, jobs: tuple[JobLateness, ...]) -> str:
     judged = ends[:, week.judged]
     late = float((judged > week.deadline_s[week.judged] + TELLABLE_S).mean())
     overrun = float((judged > week.window_end_s[week.judged] + TELLABLE_S).mean())
-    monday = f"{week.monday.year}年{week.monday.month}月{week.monday.day}日"
-    about = f"{monday}からの週 {judged.shape[1]:,} 件を {judged.shape[0]} 回模擬"
+    about = f"{wareki(week.monday)}からの週 {judged.shape[1]:,} 件を {judged.shape[0]} 回模擬"
     worst = jobs[0]
     if overrun == 0 and late == 0:
         return f"判定：遅れなし — {about}し、枠と期限を超えた処理はありません"
-    name = f"{names.get(worst.tenant, worst.tenant)} {worst.system} {worst.job}"
     return (
         f"判定：遅れあり — {about}し、枠の超過 {overrun:.2%}、期限の超過 {late:.2%}"
-        f"（最大は {name}、枠の超過の 95 パーセンタイル {worst.overrun_s.p95 / 60:.1f} 分）"
+        f"（最大は {worst.label}、枠の超過の 95 パーセンタイル {worst.overrun_s.p95 / 60:.1f} 分）"
     )

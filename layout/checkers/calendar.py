@@ -13,7 +13,7 @@ from functools import cache
 import holidays
 import numpy as np
 
-from estate.records import Window
+from estate.base_records import Window
 
 from .view import DAY, MINUTE, Ints
 

@@ -7,7 +7,7 @@ import datetime as dt
 import numpy as np
 import pyarrow.compute as pc
 
-from estate.records import DateRule
+from estate.base_records import DateRule
 from estate.resolved import ResolvedJob
 
 from . import calendar

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dateutil.relativedelta import relativedelta
 from dateutil.rrule import rrulestr
 
-from estate.records import DateRule
+from estate.base_records import DateRule
 
 from .calendar import is_closed
 

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from estate.records import Window
+from estate.base_records import Window
 
 from . import calendar
 from .calendar import Windows

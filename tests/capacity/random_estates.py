@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 from hypothesis import strategies as st
 
-from estate.records import OnlineProfile
+from estate.catalogue_records import OnlineProfile
 from tests.capacity.small_estates import ASSUMED, DAILY, after, change, estate, job, rule, window
 
 START = date(2027, 6, 2)  # a Wednesday

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
-from estate.records import DateRule, OnlineProfile, Policy, Site, Window
+from estate.base_records import DateRule, Window
+from estate.catalogue_records import OnlineProfile
+from estate.records import Policy, Site
 from estate.resolved import (
     Predecessor,
     ResolvedEstate,

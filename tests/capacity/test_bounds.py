@@ -18,7 +18,7 @@ from capacity.online import table
 from capacity.profile import slot_load
 from capacity.records import Schedule
 from capacity.runs import generate
-from estate.records import OnlineProfile
+from estate.catalogue_records import OnlineProfile
 from tests.capacity.random_estates import estates
 from tests.capacity.schedule_rules import broken_rules, plain_peaks
 from tests.capacity.small_estates import ASSUMED, after, estate, job, rule, window
@@ -40,7 +40,7 @@ def test_work_that_fills_its_window():
     jobs = [job(f"s{number}/a", when=DAY, cpu_s=5 * HOUR) for number in range(4)]
     value, proof = _bound(estate(jobs, days=1))
     assert value == pytest.approx(2.0)
-    assert "2027-06-01 20:00 から 2027-06-02 06:00" in proof
+    assert "令和9年6月1日 20:00 から 令和9年6月2日 06:00" in proof
 
 
 def test_online_load_counts():
@@ -71,7 +71,7 @@ def test_runs_that_choose_among_nights_count_over_all_of_them():
     jobs.append(job("z/nightly", when=rule(rrule="FREQ=DAILY"), cpu_s=HOUR))
     value, proof = _bound(estate(jobs, days=2))
     assert value == pytest.approx((5 * 10 + 2) / 20)
-    assert "2027-06-01 から 2027-06-02" in proof
+    assert "令和9年6月1日 から 令和9年6月2日" in proof
 
 
 def test_precedence_tightens_the_interval():

@@ -7,8 +7,9 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from capacity import calendar
-from capacity.calendar import JST, Calendar
-from estate.records import WindowException
+from capacity.calendar import Calendar
+from estate.base_records import WindowException
+from estate.clock import JST
 from tests.capacity.small_estates import window
 
 SPRING = Calendar(datetime(2027, 4, 1, tzinfo=JST), datetime(2028, 4, 1, tzinfo=JST))

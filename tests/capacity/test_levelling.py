@@ -13,7 +13,7 @@ from capacity.levelling import earliest, level
 from capacity.online import table
 from capacity.profile import slot_load
 from capacity.runs import generate
-from estate.records import OnlineProfile
+from estate.catalogue_records import OnlineProfile
 from tests.capacity.random_estates import estates
 from tests.capacity.schedule_rules import broken_rules
 from tests.capacity.small_estates import ASSUMED, after, estate, job, rule, window

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from capacity.online import table
-from estate.records import OnlineProfile
+from estate.catalogue_records import OnlineProfile
 from tests.capacity.small_estates import ASSUMED, change, estate, job
 
 HOUR = 3600.0

@@ -7,7 +7,8 @@ import pytest
 
 from capacity.placement import place
 from capacity.placement_load import VmLoad
-from estate.records import HostModel, Policy, Site
+from estate.catalogue_records import HostModel
+from estate.records import Policy, Site
 from estate.resolved import Disk, ResolvedEstate, ResolvedHost, ResolvedVm, VcpuChange
 
 START = datetime(2027, 1, 1, tzinfo=timezone(timedelta(hours=9)))

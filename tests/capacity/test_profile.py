@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from capacity.online import table
 from capacity.profile import deliver, online_site_load, slot_load
 from capacity.runs import generate
-from estate.records import OnlineProfile
+from estate.catalogue_records import OnlineProfile
 from tests.capacity.small_estates import ASSUMED, estate, job, rule
 
 OFFICE = OnlineProfile(name="office", business_day={"08:30-17:15": 1.0}, **ASSUMED)

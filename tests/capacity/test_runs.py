@@ -7,8 +7,8 @@ from datetime import date, datetime
 import numpy as np
 import pytest
 
-from capacity.calendar import JST
 from capacity.runs import generate
+from estate.clock import JST
 from tests.capacity.small_estates import after, change, estate, job, rule, window
 
 HOUR = 3600.0

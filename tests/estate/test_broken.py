@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from estate import EstateErrors, Problem, check, load, read_document
-from estate.records import Record
+from estate.base_records import Record
 
 CASES = Path(__file__).parents[1] / "cases" / "estate"
 GOLDEN = Path(__file__).parents[1] / "golden" / "estate" / "broken.txt"

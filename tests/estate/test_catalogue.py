@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import pytest
 from pydantic import BaseModel
 
+from estate.base_records import Sourced
 from estate.catalogue_reader import STANDARD, read_catalogue
-from estate.records import Catalogue, Sourced
+from estate.catalogue_records import Catalogue
 
 GROUPS = {"住民情報": 8, "税": 7, "国保": 5, "福祉": 11, "財務会計": 5, "人事給与": 2, "文書管理": 2}
 

@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from estate import check
-from estate.records import Catalogue, EstateFile
+from estate.catalogue_records import Catalogue
+from estate.records import EstateFile
 from estate.schema import json_schema
 
 CASES = Path(__file__).parents[1] / "cases" / "estate"

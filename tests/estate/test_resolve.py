@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from estate.records import Catalogue, EstateFile
+from estate.catalogue_records import Catalogue
+from estate.records import EstateFile
 from estate.resolve import horizon, resolve
 from estate.resolved import ResolvedEstate, ResolvedJob
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from estate import EstateErrors, read_document
-from estate.records import Record
+from estate.base_records import Record
 from estate.yaml_reader import parse
 
 

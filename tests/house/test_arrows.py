@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "planning": {"estate", "layout", "capacity", "licensing"},
     "infra": {"layout", "tools"},
     "runbooks": {"layout"},
-    "reports": {"layout"},
+    "reports": {"estate", "layout"},
     "kumiai": set(ROOMS) - {"kumiai", "tools"},
     "lab": {"layout"},
     "tools": set(),

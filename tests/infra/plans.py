@@ -61,9 +61,11 @@ class LabBuilder(builder.Builder):
             vm["image"] = "guest"
             vm["disks"] = [
                 # data first: the program must find the disk to boot from by itself
-                {"name": f"{vm['id']}-data", "size_gib": 0.5, "pool": "default", "protect": True, "base_image": None},
-                {"name": f"{vm['id']}-system", "size_gib": 1.0, "pool": "default", "protect": False, "base_image": "guest"},
-            ]  # fmt: skip
+                {"name": f"{vm['id']}-data", "size_gib": 0.5, "protect": True, "base_image": None},
+                {"name": f"{vm['id']}-system", "size_gib": 1.0, "protect": False, "base_image": "guest"},
+            ]
+            for disk in vm["disks"]:
+                disk["pool"] = "default"
         return Layout.model_validate_json(json.dumps(data))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from estate.records import DateRule, Window, WindowException
+from estate.base_records import DateRule, Window, WindowException
 from layout import checkers, folder
 from layout.checkers import calendar, recurrence, sweep
 from layout.records import MisfitRecord

@@ -8,8 +8,8 @@ import pytest
 
 import licensing
 from layout import folder
+from layout.licence_records import LicenceResult
 from layout.records import Product
-from licensing.result import LicenceResult
 from tests.licensing.small_layouts import host, layout, vm
 
 ORACLE = Product(rule="oracle-database-enterprise.processor")
@@ -70,7 +70,7 @@ def test_the_document_has_the_agreed_form():
 
 
 def test_every_product_line_shows_its_evidence_and_the_contract_prevails():
-    text = licensing.count(plan(), fiscal_year=2027, entitlements=[]).to_text()
+    text = licensing.text(licensing.count(plan(), fiscal_year=2027, entitlements=[]))
     assert text.startswith("判定：ライセンス違反")
     assert text.count("［根拠 ") == 2
     assert "契約書が優先します" in text.splitlines()[-1]
@@ -82,7 +82,7 @@ def test_unverified_values_are_marked(as_of):
     from datetime import date
 
     day = None if as_of is None else date.fromisoformat(as_of)
-    text = licensing.count(plan(), fiscal_year=2027, entitlements=None, as_of=day).to_text()
+    text = licensing.text(licensing.count(plan(), fiscal_year=2027, entitlements=None, as_of=day))
     # The version of SQL Server's rule before 2022 has dates that nobody checked.
     assert ("［未確認］" in text) == (as_of is not None)
 

@@ -15,11 +15,12 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_flow
 
 import licensing
+from estate.clock import JST
 from estate.records import Entitlement
 from layout.records import MoveRecord, Product
 from licensing import rulebook, violations
 from licensing.reach import Reach
-from licensing.timeline import JST, evaluate, lines_of, required, steps
+from licensing.timeline import evaluate, lines_of, required, steps
 from tests.licensing.case_files import CASES
 from tests.licensing.small_layouts import host, layout, vm
 

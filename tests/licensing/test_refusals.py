@@ -7,10 +7,10 @@ from datetime import date, datetime
 import pytest
 
 import licensing
+from estate.clock import JST
 from estate.records import Entitlement
 from layout.records import MoveRecord, Product
 from licensing import rulebook
-from licensing.timeline import JST
 from tests.licensing.small_layouts import host, layout, vm
 
 ORACLE = Product(rule="oracle-database-enterprise.processor")

@@ -7,9 +7,9 @@ from datetime import date, datetime
 import pytest
 
 import licensing
+from estate.clock import JST
 from estate.records import Entitlement
 from layout.records import Product
-from licensing.timeline import JST
 from tests.licensing.small_layouts import host, layout, vm
 
 SQL = Product(rule="microsoft-sql-server.core-per-vm")

@@ -7,6 +7,7 @@ from planning import wording
 
 JST = timezone(timedelta(hours=9))
 AT = datetime(2027, 6, 7, 2, 0, tzinfo=JST)
+NAMES = {"a": "延岡", "b": "佐賀"}
 
 
 def peak(site="a", before=20.0, after=8.0, bound=6.4, capacity=32.0):
@@ -29,20 +30,20 @@ def record(**values):
 
 
 def test_a_fitting_plan_names_the_tightest_site_and_its_room():
-    said = wording.verdict("令和9年度", [peak("a"), peak("b", after=30.0)], [hosts("a", 3.0), hosts("b", 2.0)], [])
+    said = wording.verdict("令和9年度", [peak("a"), peak("b", after=30.0)], [hosts("a", 3.0), hosts("b", 2.0)], [], NAMES)
     assert said == (
-        "判定：適合 — 令和9年度、最繁忙 令和9年6月7日 02:00（b）、CPU 余裕 6%、物理サーバ a 3 台、b 2 台（予備を含む）"
+        "判定：適合 — 令和9年度、最繁忙 令和9年6月7日 02:00（佐賀）、CPU 余裕 6%、物理サーバ 延岡 3 台、佐賀 2 台（予備を含む）"
     )
 
 
 def test_a_plan_without_load_says_so():
-    assert wording.verdict("令和9年度", [], [], []) == "判定：適合 — 令和9年度、CPU 負荷はありません"
+    assert wording.verdict("令和9年度", [], [], [], NAMES) == "判定：適合 — 令和9年度、CPU 負荷はありません"
 
 
 def test_a_misfit_is_the_verdict_and_counts_the_others():
     misfits = [MisfitRecord(kind="window", reason=f"理由{n}") for n in range(3)]
-    assert wording.verdict("x", [], [], misfits[:1]) == "判定：不適合 — 理由0"
-    assert wording.verdict("x", [peak(capacity=0.0)], [], misfits) == "判定：不適合 — 理由0（ほか 2 件）"
+    assert wording.verdict("x", [], [], misfits[:1], NAMES) == "判定：不適合 — 理由0"
+    assert wording.verdict("x", [peak(capacity=0.0)], [], misfits, NAMES) == "判定：不適合 — 理由0（ほか 2 件）"
 
 
 def test_the_summary_says_before_after_and_bound():

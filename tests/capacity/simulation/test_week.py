@@ -112,7 +112,7 @@ def test_result_is_reproducible_and_named_after_its_layout(folder, monkeypatch):
     assert document["layout_digest"] == folder.layout_digest
     assert (document["week"], document["replications"], document["runs"]) == ("2027-05-31", 4, starts_in_week(folder))
     assert len(document["jobs"]) == 12
-    about = f"2027年5月31日からの週 {starts_in_week(folder)} 件を 4 回模擬し"
+    about = f"令和9年5月31日からの週 {starts_in_week(folder)} 件を 4 回模擬し"
     assert document["verdict"] == f"判定：遅れなし — {about}、枠と期限を超えた処理はありません"
 
 

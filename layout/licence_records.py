@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from layout.records import FORMAT_VERSION, LayoutRecord
+from .records import FORMAT_VERSION, LayoutRecord
 
-from .wording import CONTRACT_PREVAILS
+CONTRACT_PREVAILS = (
+    "この数は公開された規則の計算例です。契約書が優先します。発注の前に契約書と販売元で確かめてください。"
+)
 
 Number = int | float
 
@@ -133,31 +134,3 @@ class LicenceResult(LayoutRecord):
     def to_json(self) -> str:
         """Answers the document of `licences.json` and of `--json`."""
         return self.model_dump_json(by_alias=True, indent=1) + "\n"
-
-    def to_text(self) -> str:
-        """Answers the result for a terminal; the verdict is the first line."""
-        return "\n".join(self._lines()) + "\n"
-
-    def _lines(self) -> Iterable[str]:
-        yield self.verdict
-        yield ""
-        yield "必要数" + (f"（{self.as_of} 時点）" if self.as_of else f"（{self.fiscal_year} 年度）")
-        for product in self.products:
-            packs = "" if product.packs is None else f"（{product.pack} x {product.packs}）"
-            mark = "［未確認］" if product.unverified or product.evidence == "unverified" else ""
-            yield f"  {product.quantity} {product.unit}{packs}  {product.name}  {product.rule}  {mark}"
-            yield f"      {product.because}"
-            yield f"      ［根拠 {product.evidence}］{product.source}"
-            yield from (f"      未確認：{value}" for value in product.unverified)
-            yield from (f"      注：{note}" for note in product.notes)
-        if self.violations:
-            yield ""
-            yield "違反"
-            yield from (f"  {violation.because}" for violation in self.violations)
-        if self.findings.movement or self.findings.host_curve:
-            yield ""
-            yield "移動とホスト数の影響"
-            yield from (f"  {found.because}" for found in self.findings.movement)
-            yield from (f"  {found.because}" for found in self.findings.host_curve)
-        yield ""
-        yield self.notice

@@ -1,0 +1,37 @@
+"""The licence count for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from layout.licence_records import LicenceResult
+
+
+def text(result: LicenceResult) -> str:
+    """Answers the result as lines for a person; the verdict is the first one."""
+    return "\n".join(_lines(result)) + "\n"
+
+
+def _lines(result: LicenceResult) -> Iterable[str]:
+    yield result.verdict
+    yield ""
+    yield "必要数" + (f"（{result.as_of} 時点）" if result.as_of else f"（{result.fiscal_year} 年度）")
+    for product in result.products:
+        packs = "" if product.packs is None else f"（{product.pack} x {product.packs}）"
+        mark = "［未確認］" if product.unverified or product.evidence == "unverified" else ""
+        yield f"  {product.quantity} {product.unit}{packs}  {product.name}  {product.rule}  {mark}"
+        yield f"      {product.because}"
+        yield f"      ［根拠 {product.evidence}］{product.source}"
+        yield from (f"      未確認：{value}" for value in product.unverified)
+        yield from (f"      注：{note}" for note in product.notes)
+    if result.violations:
+        yield ""
+        yield "違反"
+        yield from (f"  {violation.because}" for violation in result.violations)
+    if result.findings.movement or result.findings.host_curve:
+        yield ""
+        yield "移動とホスト数の影響"
+        yield from (f"  {found.because}" for found in result.findings.movement)
+        yield from (f"  {found.because}" for found in result.findings.host_curve)
+    yield ""
+    yield result.notice
