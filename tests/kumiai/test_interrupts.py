@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from layout import checkers, folder
 from tests.kumiai.conftest import LAB, ROOT, all_files
 
@@ -105,7 +107,7 @@ def complete_after_success(destination):
 
 def test_ctrl_c_while_worker_processes_simulate(lab_plan):
     before = all_files(lab_plan)
-    for seconds in (1.5, 3.0, 5.0):
+    for seconds in (2.0, 4.0):
         process = subprocess.Popen(
             [*KUMIAI, "simulate", str(lab_plan), "--replications", "100000"],
             env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -120,3 +122,26 @@ def test_ctrl_c_while_worker_processes_simulate(lab_plan):
             130, "", "中断しました。書きかけの結果はありません。\n",
         )  # fmt: skip
     assert all_files(lab_plan) == before
+
+
+def test_ctrl_c_inside_an_import_is_no_bug(ask, monkeypatch):
+    """Compiled modules that are interrupted while they begin raise ImportError instead."""
+
+    def interrupted_import(_):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except BaseException as reason:
+            raise ImportError("initialization failed") from reason
+
+    monkeypatch.setattr("estate.check", interrupted_import)
+    answer = ask("check", LAB)
+    assert (answer.code, answer.out, answer.err) == (130, "", "中断しました。書きかけの結果はありません。\n")
+
+
+def test_an_exception_without_ctrl_c_is_a_bug_and_shows(ask, monkeypatch):
+    def broken(_):
+        raise ImportError("a bug")
+
+    monkeypatch.setattr("estate.check", broken)
+    with pytest.raises(ImportError, match="a bug"):
+        ask("check", LAB)
