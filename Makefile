@@ -5,13 +5,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup packages tools demo test lint types bench clean
+.PHONY: setup packages test-packages tools demo test lint types bench clean
 
 setup: packages $(STAMP)
 
 # Debian packages; says in one line what is missing where we may not install.
 packages:
-	@bash tools/debian-packages.sh
+	@bash tools/debian-packages.sh tools/debian-packages.txt lab/debian-packages.txt
+
+test-packages: packages
+	@bash tools/debian-packages.sh tests/debian-packages.txt
 
 $(STAMP): requirements.lock pyproject.toml | packages
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -32,7 +35,7 @@ lint: setup
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-test: setup tools lint
+test: setup test-packages tools lint
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 -m "not e2e"
 	@# One at a time: they share the machine's name spaces and compare what is left behind.
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m e2e

@@ -104,7 +104,13 @@ def _vms(case: Case, estate: ResolvedEstate) -> None:
         if not host.spare:
             hosts.setdefault(host.site, {})[host.memory_gib, host.disk_gib, host.cores] = host
     seen: set[tuple[str, str, str]] = set()
+    names: set[str] = set()
     for vm in estate.vms:
+        if vm.id in names:
+            message = f"仮想サーバの名前{shown(vm.id)}がほかの団体の業務システムのものと同じになります"
+            path = [*_owner(case, vm.tenant, vm.system), "id"]
+            case.estate.report(path, f"{message}。団体か業務システムの id を変えてください")
+        names.add(vm.id)
         if len(vm.id) > _LONGEST_VM_ID:
             message = (
                 f"仮想サーバの名前が {_LONGEST_VM_ID} 字を超えます（{shown(vm.id)}）。団体の id を短くしてください"

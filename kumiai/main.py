@@ -21,6 +21,8 @@ _NOBODY_CAN_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 class _Interrupted(BaseException):
     """Ctrl-C. Not KeyboardInterrupt, which Typer would turn into exit code 1."""
 
+    happened = False
+
 
 def run() -> None:
     """Entry point of the installed command."""
@@ -29,12 +31,16 @@ def run() -> None:
 
 def guarded() -> int:
     """Runs the command line; returns its exit code. Only bugs leave as exceptions."""
+    _Interrupted.happened = False
     try:
         signal.signal(signal.SIGINT, _interrupt)
         code = _explained()
         # What is done is done: a late Ctrl-C changes nothing any more.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    except _Interrupted:
+    except (_Interrupted, Exception):
+        # A Ctrl-C while a compiled module is imported arrives as that module's ImportError.
+        if not _Interrupted.happened:
+            raise
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         sys.stderr.write("中断しました。書きかけの結果はありません。\n")
         code = INTERRUPTED
@@ -91,4 +97,5 @@ def _forget_output() -> None:
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    _Interrupted.happened = True
     raise _Interrupted

@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that are missing. Without root, or on another system, it says in one line what is
+# debian-packages.sh LIST...: installs the packages of these lists that are missing. Without root, or on another system, it says in one line what is
 # missing and goes on: the planner needs python3-venv only; the laboratory needs the rest.
 set -euo pipefail
-cd "$(dirname "$0")/.."
 
-mapfile -t wanted < <(cat tools/debian-packages.txt lab/debian-packages.txt tests/debian-packages.txt |
+mapfile -t wanted < <(cat "$@" |
     sed 's/#.*//' | tr -s ' \t' '\n' | sed '/^$/d' | sort -u)
 
 if ! command -v dpkg-query >/dev/null 2>&1; then

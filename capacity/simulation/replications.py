@@ -7,6 +7,7 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from datetime import date
 from typing import Literal
 
@@ -129,13 +130,28 @@ def _replicate(week: Week, replications: int, seed: int, workers: int) -> Iterat
         for replication in range(replications):
             yield _ends(week, seed, replication)
         return
-    with ProcessPoolExecutor(
+    pool = ProcessPoolExecutor(
         min(workers, replications),
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_Worker.set_up,
         initargs=(week, seed),
-    ) as pool:
-        yield from pool.map(_Worker.ends, range(replications))
+    )
+    try:
+        with _without_ctrl_c():
+            ends = pool.map(_Worker.ends, range(replications))  # starts the workers
+        yield from ends
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Processes and threads started here never see Ctrl-C, not even while they begin: it is the caller's to handle."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Worker:
@@ -146,7 +162,6 @@ class _Worker:
 
     @classmethod
     def set_up(cls, week: Week, seed: int) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle, without tracebacks from here
         cls.week, cls.seed = week, seed
 
     @classmethod

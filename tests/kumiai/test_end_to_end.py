@@ -27,6 +27,7 @@ def test_new_check_plan_simulate_and_count(tmp_path):
     assert kumiai("plan", "mine/estate.yaml", "-o", "out").startswith("判定：適合 — ")
     assert kumiai("simulate", "out", "--replications", "3").startswith("判定：遅れなし — ")
     assert kumiai("license", "count", "out").startswith("判定：適合 — ")
+    assert kumiai("report", "out").startswith("判定：適合 — ")
     plan = folder.read_planned(tmp_path / "out")
     assert all(verdict.passed for verdict in checkers.check(plan))
     assert "licences.json" in results.result_names(plan)

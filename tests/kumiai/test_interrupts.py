@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from layout import checkers, folder
 from tests.kumiai.conftest import LAB, ROOT, all_files
 
@@ -101,3 +103,45 @@ def complete_after_success(destination):
     assert process.returncode == 0
     assert [path.name for path in destination.parent.iterdir()] == ["plan"]
     return complete(destination) == 99
+
+
+def test_ctrl_c_while_worker_processes_simulate(lab_plan):
+    before = all_files(lab_plan)
+    for seconds in (2.0, 4.0):
+        process = subprocess.Popen(
+            [*KUMIAI, "simulate", str(lab_plan), "--replications", "100000"],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, out.decode(), err.decode()) == (
+            130, "", "中断しました。書きかけの結果はありません。\n",
+        )  # fmt: skip
+    assert all_files(lab_plan) == before
+
+
+def test_ctrl_c_inside_an_import_is_no_bug(ask, monkeypatch):
+    """Compiled modules that are interrupted while they begin raise ImportError instead."""
+
+    def interrupted_import(_):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except BaseException as reason:
+            raise ImportError("initialization failed") from reason
+
+    monkeypatch.setattr("estate.check", interrupted_import)
+    answer = ask("check", LAB)
+    assert (answer.code, answer.out, answer.err) == (130, "", "中断しました。書きかけの結果はありません。\n")
+
+
+def test_an_exception_without_ctrl_c_is_a_bug_and_shows(ask, monkeypatch):
+    def broken(_):
+        raise ImportError("a bug")
+
+    monkeypatch.setattr("estate.check", broken)
+    with pytest.raises(ImportError, match="a bug"):
+        ask("check", LAB)

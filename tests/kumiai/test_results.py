@@ -89,6 +89,8 @@ def test_simulate_refuses_weeks_that_are_none_or_empty(ask, lab_plan, week):
         ["deploy", "PLAN", "--deadline", "0"],
         ["deploy", "PLAN", "--lab", "--uris", "u.json"],
         ["report"],
+        ["report", "missing"],
+        ["report", "PLAN", "--format", "docx"],
         ["lab"],
         ["lab", "nope"],
         ["lab", "up", "--hosts", "0"],
@@ -188,7 +190,18 @@ def test_what_is_asked_aside_does_not_become_the_result(ask, lab_plan):
     assert all_files(lab_plan) == before
 
 
-COMMANDS = [["simulate", "--replications", "1"], ["license", "count"], ["deploy"]]
+def test_a_report_is_rendered_and_says_where(ask, lab_plan):
+    answer = ask("report", lab_plan)
+    assert answer.code == 0
+    assert answer.out.startswith("判定：適合 — ")
+    as_json = ask("report", lab_plan, "--json")
+    assert as_json.document["format_version"] == "1.0"
+    assert as_json.document["verdict"] == answer.out.splitlines()[0]
+    html = Path(as_json.document["files"]["html"]).read_text(encoding="utf-8")
+    assert as_json.document["verdict"] in html
+
+
+COMMANDS = [["simulate", "--replications", "1"], ["license", "count"], ["report"], ["deploy"]]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
@@ -212,7 +225,7 @@ def test_a_layout_edited_after_planning_is_refused(ask, lab_plan, command):
 
 
 @pytest.mark.parametrize("name", ["run.json", "estate.json", "layout.json", "runs.parquet"])
-@pytest.mark.parametrize("command", COMMANDS[:2], ids=lambda command: command[0])
+@pytest.mark.parametrize("command", COMMANDS[:3], ids=lambda command: command[0])
 def test_a_folder_without_one_of_its_files_is_refused(ask, lab_plan, command, name):
     (lab_plan / name).unlink()
     answer = ask(*command, lab_plan)

@@ -257,7 +257,14 @@ def broken(path, **values):
     return change
 
 
+def same_vm_names(document, catalogue):
+    catalogue["systems"]["0"] = catalogue["systems"]["system-0"]
+    for tenant, (name, system) in zip(document["tenants"], {"a": "system-0", "a-system": "0"}.items(), strict=False):
+        tenant.update(id=name, systems={"only": [system]})
+
+
 REFUSED = {
+    "two VMs of one name": (same_vm_names, "「a-system-0-ap-01」がほかの団体"),
     "no tenants": (broken("estate", tenants=[]), "tenants: 団体が一つもありません"),
     "escape sequence": (broken("estate", name="\x1b[31m赤"), "制御文字"),
     "line break": (broken("estate", name="a\nb"), "改行"),
