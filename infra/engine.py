@@ -35,6 +35,11 @@ HINTS = (
         "failed to connect",
         "ホストに接続できません。URI と libvirtd を確かめてください",
     ),
+    (
+        "no changes were expected",
+        "実機がプログラムや記録と違います。手での変更や、消えた仮想サーバがないか確かめてください"
+        "（pulumi preview --refresh --diff で見られます）",
+    ),
 )
 _MARKUP = re.compile(r"<\{%.*?%\}>")
 _NOISE = re.compile(

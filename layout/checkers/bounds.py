@@ -21,7 +21,7 @@ def check(view: View, loads: SiteLoads) -> Findings:
     bounds = view.folder.layout.bounds
     for key, count in Counter((bound.site, bound.resource) for bound in bounds).items():
         if count > 1:
-            found.add(f"拠点 {key[0]}: {key[1]} の下界が {count} 回あります")
+            found.add(f"拠点 {key[0]}: {key[1]} の下限が {count} 回あります")
     by_key = {(bound.site, bound.resource): bound for bound in bounds}
     for site in loads.sites:
         load = loads.of_site(site, loads.after)
@@ -37,13 +37,13 @@ def check(view: View, loads: SiteLoads) -> Findings:
             if bound is None:
                 if max(values) <= _TOLERANCE:
                     continue
-                found.add(f"拠点 {site}: {resource} の下界がありません")
+                found.add(f"拠点 {site}: {resource} の下限がありません")
             else:
                 found.add_all(_figures(bound, values))
     for peak in view.folder.run.peaks:
         bound = by_key.get((peak.site, "cpu_peak_cores"))
         if bound is not None and abs(bound.lower_bound - peak.bound_cores) > _TOLERANCE:
-            found.add(f"拠点 {peak.site}: run.json の下界 {peak.bound_cores:g} が {bound.lower_bound:g} と違います")
+            found.add(f"拠点 {peak.site}: run.json の下限 {peak.bound_cores:g} が {bound.lower_bound:g} と違います")
     return found
 
 
@@ -62,11 +62,11 @@ def _figures(bound: Bound, values: list[float]) -> Iterator[str]:
     if min(abs(bound.plan - value) for value in values) > _TOLERANCE:
         yield f"{what}計画値 {bound.plan:.6f} が、計算し直した {values[0]:.6f} と違います"
     if bound.lower_bound > bound.plan + _TOLERANCE:
-        yield f"{what}下界 {bound.lower_bound:.6f} が計画値 {bound.plan:.6f} を超えています"
+        yield f"{what}下限 {bound.lower_bound:.6f} が計画値 {bound.plan:.6f} を超えています"
     if bound.lower_bound < 0 or not bound.proof.strip():
-        yield f"{what}下界に根拠がないか、負の値です"
+        yield f"{what}下限に根拠がないか、負の値です"
     elif bound.lower_bound == 0:
         if bound.plan > _TOLERANCE or bound.gap != 0:
-            yield f"{what}下界が 0 なので差を計算できません"
+            yield f"{what}下限が 0 なので差を計算できません"
     elif abs(bound.gap - (bound.plan - bound.lower_bound) / bound.lower_bound) > 1e-9 * (1 + abs(bound.gap)):
-        yield f"{what}差 {bound.gap:.6f} が（計画値 − 下界）÷ 下界 と違います"
+        yield f"{what}差 {bound.gap:.6f} が（計画値 − 下限）÷ 下限 と違います"

@@ -137,6 +137,24 @@ def test_a_preview_that_looks_at_the_hosts_finds_nothing_either(standing):
     assert done.returncode == 0, done.stdout
 
 
+def test_a_vm_that_went_from_its_host_is_missed(standing, tmp_path):
+    vm = standing.plan.layout.vms[0]
+    definition = tmp_path / "domain.xml"
+    definition.write_text(standing.virsh(vm.host, "dumpxml", "--inactive", vm.id), encoding="utf-8")
+    standing.virsh(vm.host, "destroy", vm.id)
+    standing.virsh(vm.host, "undefine", vm.id)
+    try:
+        with pytest.raises(deploy.DeployError, match="t00：構築直後の実機との照合") as caught:
+            standing.deploy(standing.plan.path)
+        assert "消えた仮想サーバ" in str(caught.value)
+        assert vm.id not in standing.domains()[vm.host]
+    finally:
+        standing.virsh(vm.host, "define", str(definition))
+        standing.virsh(vm.host, "start", vm.id)
+        standing.virsh(vm.host, "autostart", vm.id)
+    assert "変更なし" in standing.deploy(standing.plan.path).verdict
+
+
 def test_an_older_generation_is_refused_and_forgets_nothing(standing, tmp_path):
     newer = plans.write(tmp_path / "newer", tenants=1, generation=2)
     done = standing.pulumi("up", "--yes", "--skip-preview", "--stack", "hosts-dc", "--config", f"plan={newer.path}")
