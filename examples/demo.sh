@@ -29,6 +29,7 @@ if [ "$(uname -s)" != Linux ] || [ "$(id -u)" -ne 0 ]; then
     echo "実機の部は省略します：Linux と root 権限が必要です"
     exit 0
 fi
+python tools/build.py
 run kumiai plan examples/lab/estate.yaml -o out/lab
 state=$(mktemp -d)
 cleanup() {

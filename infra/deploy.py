@@ -124,8 +124,11 @@ def _build(
     options = [word for key, value in config.items() for word in ("--config", f"{key}={value}")]
     done = running.run(stack, "up", "--yes", "--parallel", str(PARALLEL), *options, deadline_s=deadline_s)
     _require(done, stack, "構築", deadline_s)
-    check = running.run(stack, "preview", "--expect-no-changes", "--parallel", str(PARALLEL), deadline_s=deadline_s)
-    _require(check, stack, "構築直後の確認（pulumi preview --expect-no-changes）", deadline_s)
+    # Refreshed: without it the engine compares the program with its own record and calls a host that lost its
+    # VMs, or a laboratory that was taken down since, built.
+    asked = ("preview", "--refresh", "--expect-no-changes", "--parallel", str(PARALLEL))
+    check = running.run(stack, *asked, deadline_s=deadline_s)
+    _require(check, stack, "構築直後の実機との照合（pulumi preview --refresh --expect-no-changes）", deadline_s)
     changes = done.changes
     result = StackResult(
         stack,

@@ -11,6 +11,8 @@ import typer
 
 from .terminal import FAILURE, MALFORMED, UNFIT, RefusedError, emit, emit_json, tell
 
+LAB_STATE = "pulumi"
+
 
 def register(app: typer.Typer) -> None:
     """Adds the commands of this file."""
@@ -19,9 +21,12 @@ def register(app: typer.Typer) -> None:
 
 def deploy(
     plan: Annotated[Path, typer.Argument(metavar="DIR", help="計画フォルダー")],
-    state: Annotated[Path, typer.Option("--state", metavar="DIR", help="Pulumi の状態を置くフォルダー")] = Path(
-        ".state"
-    ),
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            "--state", metavar="DIR", help="Pulumi の状態を置くフォルダー（既定は .state、--lab なら検証環境の中）"
+        ),
+    ] = None,
     domain_type: Annotated[str, typer.Option("--domain-type", metavar="kvm|qemu", help="仮想化の種類")] = "kvm",
     uris: Annotated[
         Path | None, typer.Option("--uris", metavar="FILE", help="ホストから URI への JSON（計画の URI に代わる）")
@@ -37,6 +42,9 @@ def deploy(
         if uris is not None:
             raise RefusedError("--lab と --uris は同時に使えません")
         domain_type, uris = "qemu", _lab_uris()
+        # The record of what was built goes with the laboratory: a new one must not be taken for the old.
+        state = state or uris.parent / LAB_STATE
+    state = state or Path(".state")
     from infra import deploy as building
     from infra.refusal import RefusalError
 

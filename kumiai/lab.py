@@ -6,11 +6,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .terminal import FAILURE, OK, RefusedError, emit, emit_json, tell
+
+if TYPE_CHECKING:
+    from lab import Guest, Probe
 
 State = Annotated[Path | None, typer.Option("--state", metavar="DIR", help="状態フォルダー（既定は .lab）")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON で出力する")]
@@ -27,8 +30,8 @@ def register(app: typer.Typer) -> None:
 
 
 def up(
-    hosts: Annotated[int | None, typer.Option(min=1, max=64, help="ホスト数")] = None,
-    plan: Annotated[Path | None, typer.Option(metavar="DIR", help="計画フォルダー：そのホストと網を用意する")] = None,
+    hosts: Annotated[int | None, typer.Option(min=1, max=16, help="ホスト数")] = None,
+    plan: Annotated[Path | None, typer.Option(metavar="DIR", help="計画のホストとネットワークを用意する")] = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
@@ -46,11 +49,13 @@ def up(
 
 
 def status(state: State = None, as_json: AsJson = False) -> None:
-    """ホスト、網、動いている仮想サーバを示す。ゲストには実際に ping と TCP で話しかける。"""
+    """ホストと仮想サーバを示す。動いている仮想サーバには ping と TCP で話しかける。"""
     import lab as laboratory
 
     with _explained():
         seen = laboratory.status(state)
+        running = {guest.name for host in seen.hosts for guest in host.guests if guest.state == "running"}
+        probes = laboratory.probe_guests(state, running) if running else {}
     if as_json:
         hosts = [
             {
@@ -58,7 +63,7 @@ def status(state: State = None, as_json: AsJson = False) -> None:
                 "uri": host.uri,
                 "alive": host.alive,
                 "answers": host.answers,
-                "guests": [{"name": guest.name, "state": guest.state} for guest in host.guests],
+                "guests": [_guest(guest, probes.get(guest.name)) for guest in host.guests],
             }
             for host in seen.hosts
         ]
@@ -68,8 +73,25 @@ def status(state: State = None, as_json: AsJson = False) -> None:
         for host in seen.hosts:
             emit(f"  {host.id}  {'応答あり' if host.answers else '応答なし'}  {host.uri}")
             for guest in host.guests:
-                emit(f"    {guest.name}  {guest.state}")
+                emit(f"    {guest.name}  {guest.state}{_heard(probes.get(guest.name))}")
     raise typer.Exit(OK if seen.up else FAILURE)
+
+
+def _guest(guest: Guest, probed: Probe | None) -> dict[str, Any]:
+    seen = (
+        {"address": None, "round_trip_ms": None, "answer": None}
+        if probed is None
+        else {"address": probed.address, "round_trip_ms": probed.round_trip_ms, "answer": probed.answer}
+    )
+    return {"name": guest.name, "state": guest.state, **seen}
+
+
+def _heard(probed: Probe | None) -> str:
+    if probed is None:
+        return ""
+    ping = "応答なし" if probed.round_trip_ms is None else f"応答 {probed.round_trip_ms:.0f} ミリ秒"
+    said = f"、TCP {probed.port} 番の返事「{probed.answer}」" if probed.answer else ""
+    return f"  {probed.address}  {ping}{said}"
 
 
 def execute(
@@ -81,7 +103,11 @@ def execute(
     import lab as laboratory
 
     with _explained():
-        done = laboratory.execute(state, host, command, capture=False)
+        # Typer keeps the "--" that ends our own options; the host would look for a program of that name.
+        argv = command[1:] if command[0] == "--" else command
+        if not argv:
+            raise RefusedError("ホストの中で実行する命令を書いてください（kumiai lab exec HOST -- CMD…）")
+        done = laboratory.execute(state, host, argv, capture=False)
     raise typer.Exit(done.returncode if 0 <= done.returncode < 128 else FAILURE)
 
 

@@ -63,9 +63,14 @@ def _week(directory: Path, week: str, repeat: int, seed: int, *, as_json: bool) 
     for job in result.jobs[:SHOWN_JOBS]:
         interval = "" if job.delay_s.half_width_95 is None else f" ± {job.delay_s.half_width_95 / 60:.1f}"
         emit(
-            f"  {job.label}：計画終了から平均 {job.delay_s.mean / 60:+.1f}{interval} 分、"
-            f"95 % 点 {job.delay_s.p95 / 60:+.1f} 分、枠の超過 {job.overrun_share:.1%}、期限遅れ {job.late_share:.1%}"
+            f"  {job.label}：計画終了から平均 {_minutes(job.delay_s.mean)}{interval} 分、"
+            f"95 % 点 {_minutes(job.delay_s.p95)} 分、枠の超過 {job.overrun_share:.1%}、期限遅れ {job.late_share:.1%}"
         )
+
+
+def _minutes(seconds: float) -> str:
+    """Signed minutes with one digit; what rounds to nothing is +0.0, never -0.0."""
+    return f"{round(seconds / 60, 1) + 0.0:+.1f}"
 
 
 def _replay(trace: Path, output: Path | None, *, as_json: bool) -> None:

@@ -3,7 +3,7 @@
 from lab.host import Guest
 from lab.image import ImageFile
 from lab.network import Probe
-from lab.operations import HostStatus, Lab, Status, down, execute, probe, status, up
+from lab.operations import HostStatus, Lab, Status, down, execute, probe, probe_guests, status, up
 from lab.plan import NetworkPlan
 from lab.unavailable import LabUnavailable
 
@@ -19,6 +19,7 @@ __all__ = [
     "down",
     "execute",
     "probe",
+    "probe_guests",
     "status",
     "up",
 ]

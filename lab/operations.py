@@ -6,7 +6,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -70,7 +70,7 @@ def up(
     a libvirtd of it that died is started again. Raises LabUnavailable when it cannot be; then nothing is left behind.
     """
     if (hosts is None) == (plan is None):
-        raise LabUnavailable("ホスト数か計画フォルダのどちらか一つを指定してください")
+        raise LabUnavailable("ホスト数か計画フォルダーのどちらか一つを指定してください")
     _require()
     wanted = numbered(hosts) if hosts is not None else read(plan or Path())
     where = places(state_dir)
@@ -81,7 +81,7 @@ def up(
         if state is not None:
             return _resume(where, state, wanted)
         if where.state_dir.exists() and not _is_ours(where):
-            raise LabUnavailable(f"状態フォルダに別のファイルがあります：{where.state_dir}")
+            raise LabUnavailable(f"状態フォルダーに別のファイルがあります：{where.state_dir}")
         try:
             return _start(where, wanted, progress)
         except BaseException:
@@ -233,6 +233,18 @@ def probe(
     said = network.run_on(state, network_id, talk, origin)
     answer = said.stdout.strip() if said.returncode == 0 else None
     return Probe(network_id, address, origin, time_ms, port, answer)
+
+
+def probe_guests(state_dir: Path | None, names: Collection[str]) -> dict[str, Probe]:
+    """Probes these guests at the addresses the plan gives them, one after another; names it does not know are left out.
+
+    A guest that boots is silent for some seconds, and each silent one takes about three.
+    """
+    _require_root()
+    planned = _running(places(state_dir)).plan.guests
+    return {
+        each.name: probe(state_dir, each.network, each.address, deadline_s=1) for each in planned if each.name in names
+    }
 
 
 def _running(where: Places) -> State:

@@ -37,12 +37,22 @@ class NetworkPlan:
 
 
 @dataclass(frozen=True)
+class GuestPlan:
+    """Where a VM of the plan is to answer once somebody has built it: its address on a network."""
+
+    name: str
+    network: str
+    address: str
+
+
+@dataclass(frozen=True)
 class LabPlan:
     """Everything one laboratory holds; `images` are the ids of the base images the plan names."""
 
     hosts: tuple[HostPlan, ...]
     networks: tuple[NetworkPlan, ...] = ()
     images: tuple[str, ...] = ("guest",)
+    guests: tuple[GuestPlan, ...] = ()
 
 
 def numbered(count: int) -> LabPlan:
@@ -61,7 +71,7 @@ def read(folder: Path) -> LabPlan:
     try:
         layout = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise LabUnavailable(f"計画フォルダに layout.json がありません：{path}") from None
+        raise LabUnavailable(f"計画フォルダーに layout.json がありません：{path}") from None
     except (OSError, ValueError) as error:
         raise LabUnavailable(f"layout.json を読めません：{path}：{error}") from None
     try:
@@ -80,10 +90,14 @@ def _read(layout: Mapping[str, Any]) -> LabPlan:
     if not 1 <= len(hosts) <= MAXIMUM_HOSTS:
         raise ValueError(f"hosts が {len(hosts)} 台（検証環境は 1～{MAXIMUM_HOSTS} 台）")
     sites = {record["id"]: record.get("site") for record in layout["hosts"]}
+    guests = tuple(
+        GuestPlan(str(vm["id"]), str(vm["network"]), _plain_address(vm["address"]))
+        for vm in layout.get("vms", [])
+        if vm.get("network") and vm.get("address")
+    )
     taken: dict[str, list[str]] = {}
-    for vm in layout.get("vms", []):
-        if vm.get("network") and vm.get("address"):
-            taken.setdefault(vm["network"], []).append(_plain_address(vm["address"]))
+    for guest in guests:
+        taken.setdefault(guest.network, []).append(guest.address)
     networks = []
     for record in layout.get("networks", []):
         site = record.get("site")
@@ -92,7 +106,7 @@ def _read(layout: Mapping[str, Any]) -> LabPlan:
         used = [*taken.get(record["id"], []), *([_plain_address(gateway)] if gateway else [])]
         networks.append(_network(record, members, tuple(used)))
     images = tuple(_name(record["id"], "images[].id") for record in layout.get("images", [])) or ("guest",)
-    return LabPlan(hosts, tuple(networks), images)
+    return LabPlan(hosts, tuple(networks), images, guests)
 
 
 def _host(record: Mapping[str, Any]) -> HostPlan:

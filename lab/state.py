@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab.plan import HostPlan, LabPlan, NetworkPlan
+from lab.plan import GuestPlan, HostPlan, LabPlan, NetworkPlan
 from lab.processes import Process
 from lab.unavailable import LabUnavailable
 
@@ -135,6 +135,7 @@ def _state(document: dict[str, Any]) -> State:
                 for each in plan["networks"]
             ),
             tuple(plan["images"]),
+            tuple(GuestPlan(**each) for each in plan["guests"]),
         ),
         tuple(
             Namespaces(each["name"], Process(**each["holder"]), Process(**each["launcher"]))

@@ -85,10 +85,10 @@ def refuse_destination(destination: Path) -> None:
             _refuse_place(destination)
             return
         if not destination.is_dir():
-            raise FolderError(f"{destination}: 同じ名前のファイルがあります。フォルダの名前を指定してください")
+            raise FolderError(f"{destination}: 同じ名前のファイルがあります。フォルダーの名前を指定してください")
         if not (destination / RUN_FILE).is_file() and any(destination.iterdir()):
             raise FolderError(
-                f"{destination}: 計画フォルダではない（{RUN_FILE} なし）ので置き換えません。別の名前を指定してください"
+                f"{destination}: 計画フォルダーではない（{RUN_FILE} なし）ので置き換えません。別の名前を指定してください"
             )
     except OSError as error:
         raise FolderError(f"{destination}: 調べられません（{error.strerror}）") from None
@@ -139,9 +139,9 @@ def read(path: Path) -> PlanFolder:
     """The plan folder at `path`. Raises FolderError: one Japanese line with file, line and column where known."""
     path = Path(path)
     if not path.exists():
-        raise FolderError(f"{path}: 計画フォルダがありません")
+        raise FolderError(f"{path}: 計画フォルダーがありません")
     if not path.is_dir():
-        raise FolderError(f"{path}: 計画フォルダではありません（ファイルです）")
+        raise FolderError(f"{path}: 計画フォルダーではありません（ファイルです）")
     run = documents.from_bytes(_bytes(path, RUN_FILE), RunRecord, RUN_FILE)
     estate = documents.from_bytes(_bytes(path, ESTATE_FILE), ResolvedEstate, ESTATE_FILE)
     consistency.require_estate(estate, ESTATE_FILE)

@@ -94,7 +94,7 @@ def _place(folder: PlanFolder, name: str) -> Path:
         raise FolderError(f"結果の名前として使えません（{name[:80]!r}）")
     path = folder.path.joinpath(*parts)
     if not path.resolve().is_relative_to(folder.path.resolve()):
-        raise FolderError(f"{name}: 計画フォルダの外を指しています")
+        raise FolderError(f"{name}: 計画フォルダーの外を指しています")
     return path
 
 

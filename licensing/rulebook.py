@@ -39,7 +39,7 @@ def load_rules(rules_dir: Path | None = None) -> RuleBook:
     problems: list[str] = []
     for folder in (SHIPPED, *(() if rules_dir is None else (rules_dir,))):
         if not folder.is_dir():
-            raise LicensingError(f"{folder}: 規則のフォルダがありません")
+            raise LicensingError(f"{folder}: 規則のフォルダーがありません")
         origin: dict[str, Path] = {}
         for path in sorted(folder.glob("*.yaml")):
             try:

@@ -33,7 +33,7 @@ class Violation:
     held: Fraction
     needed: Fraction
     busy_season: bool
-    """The VM has a temporary number of vCPUs then."""
+    """The VM has a temporary number of vCPUs then and needs more licences for it."""
 
 
 class _Pools:
@@ -175,7 +175,7 @@ def _vm_shortfalls(now: Sequence[tuple[Line, Tally]], pools: _Pools, at: datetim
     for line, share, key in demands:
         if got[key] < share.quantity:
             vm = share.vm
-            busy = vm is not None and any(change.from_ <= at < change.until for change in vm.vcpu_changes)
+            grown = vm is not None and any(change.from_ <= at < change.until for change in vm.vcpu_changes)
             yield Violation(
                 rule=line.rule.id,
                 unit=line.rule.unit,
@@ -186,7 +186,8 @@ def _vm_shortfalls(now: Sequence[tuple[Line, Tally]], pools: _Pools, at: datetim
                 until=at,
                 held=got[key],
                 needed=share.quantity,
-                busy_season=busy,
+                # A rule's floor may swallow the increase: then the shortfall is the one of the rest of the year.
+                busy_season=grown and share.quantity > _normal(share),
             )
     # A product's own rounding or floor may ask for more than its VMs add up to.
     for line, count in now:

@@ -1,5 +1,8 @@
 """`kumiai new`: an example that checks, all of it or nothing."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from estate import check, example
@@ -15,6 +18,15 @@ def test_every_template_is_written_and_checks(tmp_path, template):
     outcome = check(path)
     assert [str(problem) for problem in outcome.problems] == []
     assert [entry.name for entry in (tmp_path / "a").iterdir()] == ["new"]
+
+
+def test_the_examples_of_the_guide_are_one_estate_that_checks():
+    docs = Path(__file__).parents[2] / "docs"
+    outcome = check(docs / "examples" / "estate.yaml")
+    assert ([str(problem) for problem in outcome.problems], outcome.warnings) == ([], ())
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", (docs / "estate-file.md").read_text(encoding="utf-8"), re.S | re.M)
+    written = "\n\n".join(block.strip() for block in blocks)
+    assert (docs / "examples" / "estate.yaml").read_text(encoding="utf-8").split("\n", 1)[1].strip() == written
 
 
 def test_the_starter_has_no_warnings(tmp_path):

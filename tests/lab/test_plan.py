@@ -4,7 +4,7 @@ import pytest
 
 from lab import LabUnavailable
 from lab.network import free_address
-from lab.plan import HostPlan, NetworkPlan, numbered, read
+from lab.plan import GuestPlan, HostPlan, NetworkPlan, numbered, read
 
 
 def layout(**changes):
@@ -38,6 +38,7 @@ def test_networks_reach_the_hosts_of_their_site(tmp_path):
         NetworkPlan("b-lgwan", "br-b", 1450, "10.2.0.0/24", ("bk01",), ()),
     )
     assert plan.images == ("debian-12",)
+    assert plan.guests == (GuestPlan("v1", "a-lgwan", "10.1.0.254"),)
 
 
 def test_without_images_there_is_one_guest_image(tmp_path):

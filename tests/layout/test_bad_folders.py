@@ -84,7 +84,7 @@ def test_there_are_at_least_twenty_cases():
 
 
 def test_absent_folder_and_a_file_in_its_place(tmp_path):
-    with pytest.raises(FolderError, match="計画フォルダがありません"):
+    with pytest.raises(FolderError, match="計画フォルダーがありません"):
         folder.read(tmp_path / "none")
     (tmp_path / "file").write_text("x", encoding="utf-8")
     with pytest.raises(FolderError, match="ファイルです"):

@@ -68,7 +68,7 @@ def test_existing_plan_folder_is_replaced_with_everything_in_it(tmp_path, conten
 def test_folder_that_is_no_plan_is_never_replaced(tmp_path, contents):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").write_bytes(b"cat")
-    with pytest.raises(FolderError, match="計画フォルダではない"):
+    with pytest.raises(FolderError, match="計画フォルダーではない"):
         folder.write(tmp_path / "photos", contents)
     (tmp_path / "file").write_text("x", encoding="utf-8")
     with pytest.raises(FolderError, match="同じ名前のファイル"):

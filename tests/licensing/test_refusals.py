@@ -193,7 +193,7 @@ def test_two_files_with_one_rule_and_a_folder_that_is_not_there(tmp_path):
         (tmp_path / name).write_text(POWERGRES, encoding="utf-8")
     with pytest.raises(licensing.LicensingError, match=r"a\.yaml にもあります"):
         rulebook.load_rules(tmp_path)
-    with pytest.raises(licensing.LicensingError, match="規則のフォルダがありません"):
+    with pytest.raises(licensing.LicensingError, match="規則のフォルダーがありません"):
         rulebook.load_rules(tmp_path / "missing")
 
 
