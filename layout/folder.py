@@ -88,7 +88,8 @@ def refuse_destination(destination: Path) -> None:
             raise FolderError(f"{destination}: 同じ名前のファイルがあります。フォルダーの名前を指定してください")
         if not (destination / RUN_FILE).is_file() and any(destination.iterdir()):
             raise FolderError(
-                f"{destination}: 計画フォルダーではない（{RUN_FILE} なし）ので置き換えません。別の名前を指定してください"
+                f"{destination}: 計画フォルダーではない（{RUN_FILE} なし）ので置き換えません。"
+                "別の名前を指定してください"
             )
     except OSError as error:
         raise FolderError(f"{destination}: 調べられません（{error.strerror}）") from None

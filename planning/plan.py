@@ -10,7 +10,7 @@ from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 
-from capacity import bounds, levelling, online, placement, placement_load, profile, runs
+from capacity import bounds, levelling, online, placement, profile, runs
 from estate.clock import JST
 from estate.resolved import ResolvedEstate
 from layout import checkers, folder
@@ -51,7 +51,7 @@ def plan(
     with _timed("下限の証明", timings, progress):
         peak_bounds = bounds.peak_bound(all_runs, online_load)
     with _timed("配置", timings, progress):
-        placed = placement.place(estate, placement_load.vm_load(all_runs, planned, online_load), seed=seed)
+        placed = placement.place(estate, placement.vm_load(all_runs, planned, online_load), seed=seed)
     with _timed("負荷の集計", timings, progress):
         before = profile.slot_load(all_runs, earliest.start_s, online_load)
         after = profile.slot_load(all_runs, planned.start_s, online_load)

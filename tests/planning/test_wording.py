@@ -30,9 +30,11 @@ def record(**values):
 
 
 def test_a_fitting_plan_names_the_tightest_site_and_its_room():
-    said = wording.verdict("令和9年度", [peak("a"), peak("b", after=30.0)], [hosts("a", 3.0), hosts("b", 2.0)], [], NAMES)
+    used = [hosts("a", 3.0), hosts("b", 2.0)]
+    said = wording.verdict("令和9年度", [peak("a"), peak("b", after=30.0)], used, [], NAMES)
     assert said == (
-        "判定：適合 — 令和9年度、最繁忙 令和9年6月7日 02:00（佐賀）、CPU 余裕 6%、物理サーバ 延岡 3 台、佐賀 2 台（予備を含む）"
+        "判定：適合 — 令和9年度、最繁忙 令和9年6月7日 02:00（佐賀）、CPU 余裕 6%、"
+        "物理サーバ 延岡 3 台、佐賀 2 台（予備を含む）"
     )
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .placement_problem import SLACK, PackingProblem
-from .records import Bools, Floats
+from capacity.records import Bools, Floats
+
+from .problem import SLACK, PackingProblem
 
 _LABELS = {"memory": "メモリ", "disk": "ディスク", "vcpu": "vCPU"}
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from capacity.placement_bound import needed_bins
-from capacity.placement_packing import pack
-from capacity.placement_problem import PackingProblem, violations
+from capacity.placement.bound import needed_bins
+from capacity.placement.packing import pack
+from capacity.placement.problem import PackingProblem, violations
 
-INSTANCES = Path(__file__).parents[1] / "cases/capacity/vector-packing"
+INSTANCES = Path(__file__).parents[2] / "cases/capacity/vector-packing"
 OPTIMA = {
     "new_class1_60_3_0": (25, 26),
     "new_class1_120_3_0": (43, 48),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from capacity.placement import place
-from capacity.placement_load import VmLoad
+from capacity.placement.load import VmLoad
 from estate.catalogue_records import HostModel
 from estate.records import Policy, Site
 from estate.resolved import Disk, ResolvedEstate, ResolvedHost, ResolvedVm, VcpuChange

@@ -13,7 +13,7 @@ import numpy as np
 from ortools.sat.python import cp_model
 
 from capacity.grid import Grid
-from capacity.levelling_fill import Filler
+from capacity.levelling.fill import Filler
 from capacity.records import Bools, Floats, Ints
 
 _ROUNDS = 40

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .records import Bools, Floats, Ints
+from capacity.records import Bools, Floats, Ints
 
 RESOURCES = ("memory", "disk", "vcpu")
 SLACK = 1e-9

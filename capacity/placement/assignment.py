@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from capacity.records import Floats, Ints, Misfit, Placement
 from estate.resolved import ResolvedEstate, ResolvedHost, ResolvedVm
 
-from .placement_bound import needed_bins
-from .placement_load import VmLoad
-from .placement_misfit import too_large, without_room
-from .placement_packing import pack
-from .placement_problem import RESOURCES, PackingProblem
-from .records import Floats, Ints, Misfit, Placement
+from .bound import needed_bins
+from .load import VmLoad
+from .misfit import too_large, without_room
+from .packing import pack
+from .problem import RESOURCES, PackingProblem
 
 
 @dataclass(frozen=True)

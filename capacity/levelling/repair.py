@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from capacity.grid import Grid
-from capacity.levelling_fill import UNPLACED, Filler
+from capacity.levelling.fill import UNPLACED, Filler
 from capacity.records import Ints
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .records import SLOT_S, Bools, Floats, Ints, OnlineTable, RunTable, Schedule
+from capacity.records import SLOT_S, Bools, Floats, Ints, OnlineTable, RunTable, Schedule
 
 GRID = 2.0**-30
 """Loads are rounded up to multiples of this (cores), so that equal slots are equal in every bit."""

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 import numpy as np
 import pytest
 
-from capacity.placement_load import VmLoad, compress, vm_load
+from capacity.placement.load import VmLoad, compress, vm_load
 from capacity.records import OnlineTable, RunTable, Schedule
 
 EPOCH = datetime(2027, 1, 1, tzinfo=timezone(timedelta(hours=9)))

@@ -1,9 +1,9 @@
 """When each run starts: as early as possible (the state before planning), or so that each site's CPU peak is low.
 
 Both obey windows, precedence and lags, VM slots and vCPU, exclusivity and room for a rerun, and start on the 10-minute
-grid. Levelling places the largest work first where its site is least loaded (`levelling_fill`), makes room for what
-found none (`levelling_repair`), moves single runs away from the highest slots, and at last solves for the runs around
-them together (`levelling_search`). All steps are bounded by counts, so the same seed gives the same schedule;
+grid. Levelling places the largest work first where its site is least loaded (`fill`), makes room for what
+found none (`repair`), moves single runs away from the highest slots, and at last solves for the runs around
+them together (`search`). All steps are bounded by counts, so the same seed gives the same schedule;
 `time_limit_s` is only a guard against surprises.
 """
 
@@ -16,10 +16,10 @@ import numpy as np
 
 from capacity.bounds import peak_bound
 from capacity.grid import FreeCores, Grid, build, reduce_rows
-from capacity.levelling_earliest import earliest_starts
-from capacity.levelling_fill import Batch, Filler
-from capacity.levelling_repair import Repair
-from capacity.levelling_search import Search
+from capacity.levelling.fill import Batch, Filler
+from capacity.levelling.list_scheduling import earliest_starts
+from capacity.levelling.repair import Repair
+from capacity.levelling.search import Search
 from capacity.misfits import window_misfits
 from capacity.profile import deliver, online_site_load
 from capacity.records import SLOT_S, Bools, Floats, Ints, OnlineTable, RunTable, Schedule

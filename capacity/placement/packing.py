@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .placement_problem import CORES_SLACK, PackingProblem
-from .records import Bools, Floats, Ints
+from capacity.records import Bools, Floats, Ints
+
+from .problem import CORES_SLACK, PackingProblem
 
 _ROUNDS = 400
 """Refills of some bins after the first packing; each takes some milliseconds for hundreds of items."""

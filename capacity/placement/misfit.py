@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .placement_problem import CORES_SLACK, RESOURCES, PackingProblem
-from .records import Ints, Misfit
+from capacity.records import Ints, Misfit
+
+from .problem import CORES_SLACK, RESOURCES, PackingProblem
 
 _LABELS = {
     "memory": ("メモリ", "GiB"),

@@ -36,11 +36,13 @@ class _Rooms:
     def first_fit(self, held: list[_Held], start: int, last: int, length: int, wanted: tuple[float, int, bool]) -> int:
         """The first start in `[start, last]` at which the run conflicts with none that is held; -1 without one."""
         cores, vm, exclusive = wanted
+        # Where too much waits, runs stand held far into the future: only those near this window matter.
+        near = [other for other in held if other[0] < last + length and start < other[1]]
         while start <= last:
             end = start + length
             later = start
             beside: list[_Held] = []
-            for other in held:
+            for other in near:
                 if other[0] < end and start < other[1]:
                     if exclusive or other[4] or (other[3] == vm and self.slots[vm] == 1):
                         later = max(later, other[1])
@@ -125,7 +127,9 @@ class _ListScheduler:
                 found = self._turn_out(run, time, self.high[row], wanted)
             self.late[run] = found < 0
             if found < 0:
-                found = self.rooms.first_fit(held, time, FAR // 2, self.length[run], wanted)
+                # Behind everything that is held: the queue of an overfull night grows at its end.
+                tail = max([time, *(other[1] for other in held)])
+                found = self.rooms.first_fit(held, tail, FAR // 2, self.length[run], wanted)
                 found = time if not 0 <= found < self.rooms.slot_count else found
             self._place(run, found, row, wanted, time)
 
@@ -151,7 +155,8 @@ class _ListScheduler:
         found = self.rooms.first_fit(firm, time, last, self.length[run], wanted)
         if found >= 0:
             end = found + self.length[run]
-            out = [other[5] for other in held if other not in firm and other[0] < end and found < other[1]]
+            stays = {other[5] for other in firm}
+            out = [other[5] for other in held if other[5] not in stays and other[0] < end and found < other[1]]
             for other in out:
                 self.turned_out[other] += 1
                 self._withdraw(other)

@@ -13,15 +13,16 @@ SCRIPT = """
 import signal, sys
 from pathlib import Path
 import estate
-from capacity import levelling, levelling_search, online, runs
+from capacity import levelling, online, runs
+from capacity.levelling import search
 told, solved = [], []
 signal.signal(signal.SIGINT, lambda *_: told.append("Ctrl-C"))
-solve = levelling_search.cp_model.CpSolver.solve
+solve = search.cp_model.CpSolver.solve
 def interrupted(solver, *arguments):
     solved.append(solve(solver, *arguments))
     signal.raise_signal(signal.SIGINT)
     return solved[-1]
-levelling_search.cp_model.CpSolver.solve = interrupted
+search.cp_model.CpSolver.solve = interrupted
 resolved = estate.load(Path(sys.argv[1]))
 found, load = runs.generate(resolved), online.table(resolved)
 before = levelling.earliest(found, load)
@@ -36,7 +37,7 @@ def test_the_solver_leaves_ctrl_c_alone(tmp_path):
     (tmp_path / "catalogue.yaml").write_text(json.dumps(catalogue), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path / "estate.yaml")],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
         capture_output=True,
         text=True,
         timeout=120,
