@@ -40,4 +40,4 @@ cleanup() {
 trap cleanup EXIT
 run kumiai lab up --plan out/lab
 run kumiai deploy out/lab --lab --state "$state"
-run kumiai lab status
+run kumiai lab status --wait 60

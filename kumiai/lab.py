@@ -48,14 +48,18 @@ def up(
         emit(f"  {host}  {uri}")
 
 
-def status(state: State = None, as_json: AsJson = False) -> None:
+def status(
+    state: State = None,
+    wait_s: Annotated[float, typer.Option("--wait", min=0, max=3600, help="答えない仮想サーバを待つ秒数")] = 0.0,
+    as_json: AsJson = False,
+) -> None:
     """ホストと仮想サーバを示す。動いている仮想サーバには ping と TCP で話しかける。"""
     import lab as laboratory
 
     with _explained():
         seen = laboratory.status(state)
         running = {guest.name for host in seen.hosts for guest in host.guests if guest.state == "running"}
-        probes = laboratory.probe_guests(state, running) if running else {}
+        probes = laboratory.probe_guests(state, running, wait_s=wait_s) if running else {}
     if as_json:
         hosts = [
             {

@@ -43,7 +43,7 @@ def plan(
         emit_json(record.model_dump(mode="json"))
     else:
         emit(record.verdict)
-        for line in planning.summary(record):
+        for line in planning.summary(record, planning.site_names(resolved)):
             emit(line)
         emit(f"計画フォルダー：{output}")
     raise typer.Exit(OK if record.fits else UNFIT)

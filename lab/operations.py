@@ -6,6 +6,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -235,16 +236,23 @@ def probe(
     return Probe(network_id, address, origin, time_ms, port, answer)
 
 
-def probe_guests(state_dir: Path | None, names: Collection[str]) -> dict[str, Probe]:
+def probe_guests(state_dir: Path | None, names: Collection[str], *, wait_s: float = 0.0) -> dict[str, Probe]:
     """Probes these guests at the addresses the plan gives them, one after another; names it does not know are left out.
 
-    A guest that boots is silent for some seconds, and each silent one takes about three.
+    A guest that boots is silent for some seconds, and each silent one takes about three. Silent ones are asked again
+    for at least `wait_s` seconds.
     """
     _require_root()
-    planned = _running(places(state_dir)).plan.guests
-    return {
-        each.name: probe(state_dir, each.network, each.address, deadline_s=1) for each in planned if each.name in names
-    }
+    planned = [each for each in _running(places(state_dir)).plan.guests if each.name in names]
+    until = time.monotonic() + wait_s
+    heard: dict[str, Probe] = {}
+    while True:
+        for each in planned:
+            if each.name not in heard or heard[each.name].answer is None:
+                heard[each.name] = probe(state_dir, each.network, each.address, deadline_s=1)
+        if time.monotonic() >= until or all(each.answer is not None for each in heard.values()):
+            return heard
+        time.sleep(0.5)
 
 
 def _running(where: Places) -> State:

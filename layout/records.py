@@ -13,6 +13,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 FORMAT_VERSION = "1.0"
 
+PLANNING_STEPS = {
+    "runs": "実行の列挙",
+    "earliest": "最早開始",
+    "levelling": "平準化",
+    "bounds": "下限の証明",
+    "placement": "配置",
+    "profile": "負荷の集計",
+    "checks": "独立検査",
+}
+"""The steps of planning, as `timings_s` of `run.json` names them and as people call them."""
+
 
 class LayoutRecord(BaseModel):
     """Base of every record of a plan folder: frozen; unknown keys are ignored so that a newer 1.x can be read."""

@@ -14,7 +14,7 @@ from capacity import bounds, levelling, online, placement, profile, runs
 from estate.clock import JST
 from estate.resolved import ResolvedEstate
 from layout import checkers, folder
-from layout.records import CheckVerdict, MisfitRecord, PeakRecord, RunRecord
+from layout.records import PLANNING_STEPS, CheckVerdict, MisfitRecord, PeakRecord, RunRecord
 from layout.wareki import fiscal_year_name
 
 from . import networks, peaks, tables, wording
@@ -39,20 +39,20 @@ def plan(
     folder.refuse_destination(destination)
     numbering = networks.allot(estate)
 
-    with _timed("実行の列挙", timings, progress):
+    with _timed("runs", timings, progress):
         all_runs = runs.generate(estate)
         online_load = online.table(estate)
-    with _timed("最早開始", timings, progress):
+    with _timed("earliest", timings, progress):
         earliest = levelling.earliest(all_runs, online_load)
-    with _timed("平準化", timings, progress):
+    with _timed("levelling", timings, progress):
         planned = levelling.level(
             all_runs, online_load, seed=seed, progress=progress, time_limit_s=LEVELLING_LIMIT_S, before=earliest
         )
-    with _timed("下限の証明", timings, progress):
+    with _timed("bounds", timings, progress):
         peak_bounds = bounds.peak_bound(all_runs, online_load)
-    with _timed("配置", timings, progress):
+    with _timed("placement", timings, progress):
         placed = placement.place(estate, placement.vm_load(all_runs, planned, online_load), seed=seed)
-    with _timed("負荷の集計", timings, progress):
+    with _timed("profile", timings, progress):
         before = profile.slot_load(all_runs, earliest.start_s, online_load)
         after = profile.slot_load(all_runs, planned.start_s, online_load)
         profile_rows = tables.profile_table(all_runs.epoch, before, after)
@@ -78,14 +78,14 @@ def plan(
             timings_s={},
             fits=not misfits,
             verdict=wording.verdict(
-                fiscal_year_name(estate.fiscal_year), peak_records, layout.bounds, misfits, _names(estate)
+                fiscal_year_name(estate.fiscal_year), peak_records, layout.bounds, misfits, site_names(estate)
             ),
             runs=len(all_runs),
             misfits=misfits,
             peaks=peak_records,
         ),
     )
-    with _timed("独立検査", timings, progress):
+    with _timed("checks", timings, progress):
         verdicts = checkers.check(folder.assemble(destination, contents))
     record = _judged(contents.run, verdicts, peak_records, timings)
     written = folder.write(destination, folder.with_run(contents, record))
@@ -95,13 +95,14 @@ def plan(
 @contextmanager
 def _timed(step: str, timings: dict[str, float], progress: Progress) -> Iterator[None]:
     started = time.perf_counter()
-    progress(step, 0.0)
+    progress(PLANNING_STEPS[step], 0.0)
     yield
-    progress(step, 1.0)
+    progress(PLANNING_STEPS[step], 1.0)
     timings[step] = round(time.perf_counter() - started, 3)
 
 
-def _names(estate: ResolvedEstate) -> dict[str, str]:
+def site_names(estate: ResolvedEstate) -> dict[str, str]:
+    """What people call the sites, by id."""
     return {site.id: site.name or site.id for site in estate.sites}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import groupby
 
+from layout.records import PLANNING_STEPS
 from layout.wareki import wareki_time
 
 from .figures import number, share
@@ -164,7 +165,13 @@ def making_section(record: ReportRecord) -> Markup:
         ("入力のダイジェスト（SHA-256）", tag("span", record.estate_digest, class_="mono")),
         ("構成のダイジェスト（SHA-256、layout.json）", tag("span", record.layout_digest, class_="mono")),
         ("処理の件数", f"{number(record.runs)} 件"),
-        ("計算時間", "、".join(f"{step} {seconds:.1f} 秒" for step, seconds in record.timings_s.items()) or "記録なし"),
+        (
+            "計算時間",
+            "、".join(
+                f"{PLANNING_STEPS.get(step, step)} {seconds:.1f} 秒" for step, seconds in record.timings_s.items()
+            )
+            or "記録なし",
+        ),
     ]
     return join(
         (

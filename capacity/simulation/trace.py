@@ -103,7 +103,7 @@ def write_results(destination: Path, system: SimulationInput, result: Simulation
     except FileNotFoundError:
         foreign = []
     except OSError as error:
-        raise TraceError((f"{destination}: フォルダとして読めません（{error.strerror}）",)) from None
+        raise TraceError((f"{destination}: フォルダーとして読めません（{error.strerror}）",)) from None
     if foreign:
         raise TraceError((f"{destination}: 模擬の結果ではない {foreign[0]} があるので置き換えません",))
     try:

@@ -116,7 +116,7 @@ def _runs(table: pa.Table, seconds: dict[str, Floats], vm_rows: dict[str, int]) 
         zip(run_ids, table["vm"].to_pylist(), table["after"].to_pylist(), strict=True)
     ):
         if vm not in vm_rows:
-            raise FolderError(f"{run_id}: 仮想サーバ {vm} が layout.json にありません")
+            raise FolderError(f"仮想サーバ {vm} が配置されていないので模擬できません。不適合の理由を先に解いてください")
         lags = dict.fromkeys(keeps_apart[row], 0.0)
         for predecessor in after or ():
             if predecessor["run"] in rows:

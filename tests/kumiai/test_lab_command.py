@@ -51,7 +51,7 @@ def test_status_says_which_running_guests_answer(monkeypatch: pytest.MonkeyPatch
     guests = tuple(lab.Guest(name, state) for name, state in (("a", "running"), ("b", "running"), ("c", "shut off")))
     seen = lab.Status(True, Path("x"), (lab.HostStatus("lab01", URI, True, True, guests),), ())
 
-    def probe_guests(_state: Path | None, names: Collection[str]) -> dict[str, lab.Probe]:
+    def probe_guests(_state: Path | None, names: Collection[str], *, wait_s: float) -> dict[str, lab.Probe]:
         assert set(names) == {"a", "b"}
         return {
             "a": lab.Probe("n", "10.0.0.10", "10.0.0.254", 8.4, 80, "a"),

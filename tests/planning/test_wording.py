@@ -49,24 +49,24 @@ def test_a_misfit_is_the_verdict_and_counts_the_others():
 
 
 def test_the_summary_says_before_after_and_bound():
-    lines = wording.summary(record(peaks=(peak(),), checks=(CheckVerdict(checker="windows", passed=True),)))
+    lines = wording.summary(record(peaks=(peak(),), checks=(CheckVerdict(checker="windows", passed=True),)), NAMES)
     assert lines == (
         "実行数：1,234 件",
-        "CPU 最大負荷（a）：平準化前 20.0 → 平準化後 8.0 コア（40%）、理論下限 6.4（1.25 倍）、"
+        "CPU 最大負荷（延岡）：平準化前 20.0 → 平準化後 8.0 コア（40%）、理論下限 6.4（1.25 倍）、"
         "使用中の物理サーバ 32 コア",
         "独立検査：1 / 1 合格",
     )
 
 
 def test_the_summary_of_nothing_divides_by_nothing():
-    lines = wording.summary(record(peaks=(peak(before=0.0, after=0.0, bound=0.0, capacity=0.0),)))
+    lines = wording.summary(record(peaks=(peak(before=0.0, after=0.0, bound=0.0, capacity=0.0),)), NAMES)
     assert "（—）、理論下限 0.0（—）" in lines[1]
 
 
 def test_the_summary_keeps_20_misfits_and_names_failed_checks():
     misfits = tuple(MisfitRecord(kind="window", reason=f"理由{n}") for n in range(25))
     failed = CheckVerdict(checker="slots", passed=False, violations=("重なり",), count=7)
-    lines = wording.summary(record(fits=False, misfits=misfits, checks=(failed,)))
+    lines = wording.summary(record(fits=False, misfits=misfits, checks=(failed,)), NAMES)
     assert sum(line.startswith("不適合：理由") for line in lines) == 20
     assert "不適合：ほか 5 件（run.json の misfits を参照）" in lines
     assert lines[-2:] == ("独立検査：0 / 1 合格", "検査 slots：重なり（7 件）")

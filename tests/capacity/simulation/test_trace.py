@@ -55,7 +55,7 @@ def test_results_replace_results_and_nothing_else(tmp_path):
     assert (tmp_path / "out/runs.csv").read_bytes() == before
     with pytest.raises(TraceError, match=r"模擬の結果ではない demand\.csv があるので置き換えません"):
         write_results(tmp_path, system, result)
-    with pytest.raises(TraceError, match="フォルダとして読めません"):
+    with pytest.raises(TraceError, match="フォルダーとして読めません"):
         write_results(tmp_path / "runs.csv", system, result)
 
 
