@@ -35,7 +35,8 @@ def summary(record: RunRecord, site_names: Mapping[str, str]) -> tuple[str, ...]
     """Lines below the verdict: runs, peaks before and after levelling with their bound, misfits, checks."""
     lines = [f"実行数：{record.runs:,} 件"]
     lines += [
-        f"CPU 最大負荷（{site_names[peak.site]}）：平準化前 {peak.before_cores:.1f} → 平準化後 {peak.after_cores:.1f} コア"
+        f"CPU 最大負荷（{site_names[peak.site]}）：平準化前 {peak.before_cores:.1f} → "
+        f"平準化後 {peak.after_cores:.1f} コア"
         f"（{_ratio(peak.after_cores, peak.before_cores)}）、理論下限 {peak.bound_cores:.1f}"
         f"（{_times(peak.after_cores, peak.bound_cores)}）、使用中の物理サーバ {peak.capacity_cores:.0f} コア"
         for peak in record.peaks
