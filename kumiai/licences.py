@@ -36,6 +36,8 @@ def count(
     from layout import folder, results
 
     day = _day(as_of)
+    if not source.exists():
+        raise RefusedError(f"{source}: 計画フォルダーも layout.json もありません")
     plan = folder.read_planned(source) if source.is_dir() else None
     layout = plan.layout if plan is not None else folder.read_layout(source)
     try:
