@@ -1,11 +1,13 @@
-"""A writer that is killed at any moment leaves the old folder, none, or the new one: complete in every case."""
+"""A writer that is killed at any moment leaves the old folder, none, or the new one: complete in every case.
+
+The moments are counted in calls of fsync, not in time: the kill falls into a write on fast and on slow machines.
+"""
 
 import os
 import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from layout import checkers, folder
@@ -13,14 +15,24 @@ from tests.layout import builder
 
 ROOT = Path(__file__).parents[2]
 WRITER = """
+import os
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
 from layout import folder
 source, destination = Path(sys.argv[1]), Path(sys.argv[2])
 contents = folder.read(source)
-print("ready", flush=True)
-generation = int(sys.argv[3])
+generation, calls_left, fsync = int(sys.argv[3]), int(sys.argv[4]), os.fsync
+
+def fatal_fsync(descriptor):
+    global calls_left
+    calls_left -= 1
+    if calls_left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    fsync(descriptor)
+
+os.fsync = fatal_fsync
 while True:
     generation += 1
     layout = contents.layout.model_copy(update={"generation": generation})
@@ -35,14 +47,12 @@ def test_twenty_kills_leave_complete_folders(tmp_path):
     destination = tmp_path / "out" / "plan"
     generation, orphans = 1, 0
     for _ in range(20):
-        command = [sys.executable, "-c", WRITER, str(source), str(destination), str(generation)]
-        with subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True
-        ) as writer:
-            assert writer.stdout.readline() == "ready\n"
-            time.sleep(rng.uniform(0.0, 0.15))
-            writer.send_signal(signal.SIGKILL)
-            finished = [int(line) for line in writer.stdout.read().split()]
+        calls = str(rng.randint(1, 30))
+        command = [sys.executable, "-c", WRITER, str(source), str(destination), str(generation), calls]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        writer = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+        assert writer.returncode == -signal.SIGKILL
+        finished = [int(line) for line in writer.stdout.split()]
         if destination.parent.exists():
             orphans += sum(entry.name.startswith(".plan.kumiai-") for entry in destination.parent.iterdir())
         if not destination.exists():
