@@ -40,11 +40,15 @@ def stopped_after(destination, seed, seconds, number):
 
 
 def typical_seconds(destination):
-    began = time.monotonic()
-    process = start(destination, 0)
-    process.communicate(timeout=LONGEST_S)
-    assert process.returncode == 0
-    return time.monotonic() - began
+    """How long a plan takes; the shorter of two, for the first one also reads programs from the disk."""
+    taken = []
+    for _ in range(2):
+        began = time.monotonic()
+        process = start(destination, 0)
+        process.communicate(timeout=LONGEST_S)
+        assert process.returncode == 0
+        taken.append(time.monotonic() - began)
+    return min(taken)
 
 
 def complete(destination):
@@ -62,7 +66,7 @@ def test_ctrl_c_at_random_moments(tmp_path):
     codes = []
     for seed in range(1, 11):
         before = all_files(destination)
-        code, out, err = stopped_after(destination, seed, rng.uniform(0.25, 1.05) * usual, signal.SIGINT)
+        code, out, err = stopped_after(destination, seed, rng.uniform(0.2, 1.0) * usual, signal.SIGINT)
         assert "Traceback" not in err
         assert code in {130, 0}
         codes.append(code)
