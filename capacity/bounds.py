@@ -261,7 +261,8 @@ def _site_bound(grid: Grid, index: int, load: Floats) -> tuple[float, str]:
         choices.append(
             (
                 value,
-                f"{moment(first)} から {moment(until)} までに、各実行を最早・最遅のどちらへ寄せても必ず残る作業と"
+                f"{moment(first)} から {moment(until)} までに、各実行を（枠、前後関係、再実行の余裕が許す）"
+                "最早・最遅のどちらへ寄せても必ず残る作業と"
                 f"オンライン負荷の和を {until - first} 個の 600 秒枠で割った平均であり、最大の枠は平均を下回らない。",
             )
         )

@@ -29,7 +29,10 @@ class SlotLoad:
     def peaks(self) -> dict[str, tuple[float, int]]:
         """Per site: the largest slot load in cores, and the first slot that has it."""
         load = self.site_cores
-        return {name: (float(load[site].max()), int(load[site].argmax())) for site, name in enumerate(self.site_names)}
+        highest = load.max(axis=1)
+        # Equal nights differ by rounding: the first of them has the peak.
+        first = (load >= highest[:, None] - 1e-9).argmax(axis=1)
+        return {name: (float(highest[site]), int(first[site])) for site, name in enumerate(self.site_names)}
 
 
 def slots_of_horizon(end_s: float) -> int:

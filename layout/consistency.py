@@ -112,6 +112,8 @@ def _addresses(layout: Layout) -> Iterator[str]:
     for vm in layout.vms:
         if not _MAC.fullmatch(vm.mac):
             yield f"VM「{vm.id}」: MAC アドレスの書式が違います（{vm.mac[:40]}）。正しい例: 52:54:00:00:00:01"
+        elif int(vm.mac[:2], 16) & 1:
+            yield f"VM「{vm.id}」: MAC アドレス {vm.mac} はマルチキャスト用です。正しい例: 52:54:00:00:00:01"
         if _address(vm.address) is None:
             yield f"VM「{vm.id}」: IP アドレスとして読めません（{vm.address[:40]}）"
 
@@ -138,6 +140,8 @@ def _networks(layout: Layout) -> Iterator[str]:
         gateway = _address(network.gateway)
         if gateway is None or gateway not in subnet:
             yield f"ネットワーク「{network.id}」: ゲートウェイ {network.gateway[:40]} が {subnet} の中にありません"
+        elif subnet.num_addresses > 2 and gateway in (subnet.network_address, subnet.broadcast_address):
+            yield f"ネットワーク「{network.id}」: ゲートウェイ {gateway} はホストに使えないアドレスです"
 
 
 def _host_references(layout: Layout) -> Iterator[str]:

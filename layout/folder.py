@@ -41,6 +41,8 @@ class PlanFolder(FolderContents):
     path: Path
     layout_digest: str
     """sha256 of layout.json's bytes."""
+    estate_json_digest: str
+    """sha256 of estate.json's bytes."""
 
 
 def layout_bytes(layout: Layout) -> bytes:
@@ -56,15 +58,17 @@ def layout_digest(layout: Layout) -> str:
 def assemble(path: Path, contents: FolderContents) -> PlanFolder:
     """The folder that `write(path, contents)` would leave, without writing it: for the checkers before writing."""
     own_digest = layout_digest(contents.layout)
+    estate_digest = hashlib.sha256(documents.to_bytes(contents.estate)).hexdigest()
     return PlanFolder(
         estate=contents.estate,
         layout=contents.layout,
         runs=parquet.conform(contents.runs, RUNS, "runs.parquet"),
         online=parquet.conform(contents.online, ONLINE, "online.parquet"),
         profile=parquet.conform(contents.profile, PROFILE, "profile.parquet"),
-        run=contents.run.model_copy(update={"layout_digest": own_digest}),
+        run=contents.run.model_copy(update={"layout_digest": own_digest, "estate_json_digest": estate_digest}),
         path=path,
         layout_digest=own_digest,
+        estate_json_digest=estate_digest,
     )
 
 
@@ -144,7 +148,8 @@ def read(path: Path) -> PlanFolder:
     if not path.is_dir():
         raise FolderError(f"{path}: 計画フォルダーではありません（ファイルです）")
     run = documents.from_bytes(_bytes(path, RUN_FILE), RunRecord, RUN_FILE)
-    estate = documents.from_bytes(_bytes(path, ESTATE_FILE), ResolvedEstate, ESTATE_FILE)
+    estate_data = _bytes(path, ESTATE_FILE)
+    estate = documents.from_bytes(estate_data, ResolvedEstate, ESTATE_FILE)
     consistency.require_estate(estate, ESTATE_FILE)
     data = _bytes(path, LAYOUT_FILE)
     layout = _layout(data, LAYOUT_FILE)
@@ -158,19 +163,24 @@ def read(path: Path) -> PlanFolder:
         run=run,
         path=path,
         layout_digest=hashlib.sha256(data).hexdigest(),
+        estate_json_digest=hashlib.sha256(estate_data).hexdigest(),
     )
 
 
 def read_planned(path: Path) -> PlanFolder:
-    """The plan folder at `path`, for those who build on the plan: raises FolderError where `layout.json` was changed
-    after planning too, so that no result speaks of a layout that nobody planned.
+    """The plan folder at `path`, for those who build on the plan: raises FolderError where `layout.json` or
+    `estate.json` was changed after planning too, so that no result speaks of a plan that nobody made.
     """
     folder = read(path)
-    if folder.run.layout_digest != folder.layout_digest:
-        raise FolderError(
-            f"{LAYOUT_FILE}: 計画の後で書き換えられています（{RUN_FILE} の記録 {folder.run.layout_digest[:12]}…、"
-            f"実際 {folder.layout_digest[:12]}…）。計画し直してください"
-        )
+    for name, recorded, found in (
+        (LAYOUT_FILE, folder.run.layout_digest, folder.layout_digest),
+        (ESTATE_FILE, folder.run.estate_json_digest, folder.estate_json_digest),
+    ):
+        if recorded != found:
+            raise FolderError(
+                f"{name}: 計画の後で書き換えられています（{RUN_FILE} の記録 {recorded[:12]}…、実際 {found[:12]}…）。"
+                "計画し直してください"
+            )
     return folder
 
 

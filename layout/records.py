@@ -273,8 +273,11 @@ class RunRecord(LayoutRecord):
     """When the plan was made."""
     versions: dict[str, str]
     estate_digest: str
+    """Of the estate file and the catalogue as they were read."""
     layout_digest: str
     """sha256 of layout.json's bytes; every later result names it."""
+    estate_json_digest: str = ""
+    """sha256 of estate.json's bytes: what was resolved is what is read later."""
     seed: int
     timings_s: dict[str, float]
     fits: bool

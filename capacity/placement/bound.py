@@ -12,6 +12,7 @@ from capacity.records import Bools, Floats
 from .problem import SLACK, PackingProblem
 
 _LABELS = {"memory": "メモリ", "disk": "ディスク", "vcpu": "vCPU"}
+_UNITS = {"memory": " GiB", "disk": " GiB"}
 
 
 def needed_bins(problem: PackingProblem, resources: tuple[str, ...]) -> tuple[int, str]:
@@ -46,7 +47,7 @@ def _bounds(problem: PackingProblem, resources: tuple[str, ...]) -> Iterator[tup
         total = float(problem.need[:, column].sum())
         yield (
             _largest_bins(total, problem.room[:, column]),
-            f"{label}の合計 {total:,.0f} を、大きいホストから順に足した容量で割った台数です",
+            f"{label}の合計 {total:,.0f}{_UNITS.get(resource, '')} を、大きいホストから順に足した容量で割った台数です",
         )
         capacity = float(problem.room[:, column].max()) * (1 + SLACK)
         if not never_negative:

@@ -22,7 +22,7 @@ def check_consistency(view: View) -> Findings:
 
 
 def check(view: View) -> Findings:
-    """Violations: a VM in another's network, an address outside the subnet, overlapping subnets, extra flows."""
+    """Violations: a VM in another's network, an address outside the subnet, overlapping subnets, other flows."""
     found = Findings()
     found.add_all(_membership(view))
     found.add_all(_overlaps(view))
@@ -71,9 +71,14 @@ def _overlaps(view: View) -> Iterator[str]:
 
 def _flows(view: View) -> Iterator[str]:
     allowed = view.folder.estate.flows
-    for flow in view.folder.layout.flows:
+    flows = view.folder.layout.flows
+    for flow in flows:
         if not any(_covers(wanted, flow) for wanted in allowed):
             yield f"通信 {flow.source} → {flow.destination} {flow.protocol}/{flow.port}: 対象データで許されていません"
+    for wanted in allowed:
+        if not any(_covers(wanted, flow) for flow in flows):
+            what = f"{wanted.source} → {wanted.destination} {wanted.protocol}/{wanted.port}"
+            yield f"通信 {what}: layout.json にありません"
 
 
 def _covers(wanted: Flow, flow: FlowRecord) -> bool:

@@ -15,6 +15,8 @@ def check_digest(view: View) -> Findings:
     found = Findings()
     if run.layout_digest != folder.layout_digest:
         found.add(f"run.json の layout_digest {run.layout_digest[:12]}… が {folder.layout_digest[:12]}… と違います")
+    if run.estate_json_digest != folder.estate_json_digest:
+        found.add("estate.json が計画の後で書き換えられています（run.json の estate_json_digest と違います）")
     if not run.estate_digest == reference.digest == estate.digest:
         found.add("対象データの digest が estate.json、layout.json、run.json で揃っていません")
     if (reference.name, reference.fiscal_year) != (estate.name, estate.fiscal_year):
@@ -28,6 +30,8 @@ def check_fits(view: View, others: Mapping[str, Findings]) -> Findings:
     refused = [name for name, findings in others.items() if findings.count]
     recorded = [verdict.checker for verdict in run.checks if not verdict.passed]
     found = Findings()
+    if run.verdict.startswith("判定：適合") != run.fits:
+        found.add(f"fits が {run.fits} なのに、判定の文は「{run.verdict[:40]}」です")
     if run.fits:
         if run.misfits:
             found.add(f"fits が真なのに、収まらない理由が {len(run.misfits)} 件あります")

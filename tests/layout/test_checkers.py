@@ -54,7 +54,8 @@ def test_plan_that_does_not_fit_and_says_so_passes_the_fits_checker(contents):
     vms = contents.layout.vms[1:]
     broken = accounts.settle(with_layout(contents, vms=vms))
     misfit = MisfitRecord(reason="VM のホストがありません", kind="host")
-    said = replace(broken, run=broken.run.model_copy(update={"fits": False, "misfits": (misfit,)}))
+    unfit = {"fits": False, "misfits": (misfit,), "verdict": "判定：不適合 — VM のホストがありません"}
+    said = replace(broken, run=broken.run.model_copy(update=unfit))
     # The profile still counts the load of the VM that found no host.
     assert set(refused(said)) == {"completeness"}
     silent = replace(contents, run=contents.run.model_copy(update={"fits": False}))

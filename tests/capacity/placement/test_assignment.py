@@ -97,7 +97,7 @@ def test_fewest_hosts_and_the_last_of_equal_hosts_in_reserve():
     assert placed.reserve == ("k3",)
     assert (placed.used, placed.lower_bound) == ({"main": 3}, {"main": 3})
     assert placed.proof == {
-        "main": "メモリの合計 900 を、大きいホストから順に足した容量で割った台数です。ほかに予備 1 台"
+        "main": "メモリの合計 900 GiB を、大きいホストから順に足した容量で割った台数です。ほかに予備 1 台"
     }
     assert placed.misfits == ()
 
