@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
+from pydantic import Field
+
 from .base_records import Basis, Confidence, DateRule, Record, Segment, Window
 from .catalogue_records import HostModel, OnlineProfile, ProductUse
 from .records import Contact, CostItem, Entitlement, Flow, Policy, Pool, Site
@@ -43,9 +45,9 @@ class Disk(Record):
 
 
 class VcpuChange(Record):
-    """On `[from_, until)` the VM has `vcpu`."""
+    """On `[from, until)` the VM has `vcpu`."""
 
-    from_: datetime
+    from_: datetime = Field(alias="from")
     until: datetime
     vcpu: int
 
@@ -75,7 +77,7 @@ class ResolvedVm(Record):
     """Online load at the daily peak, in cores."""
     online_profile: str | None
     restore_priority: int
-    from_: date | None
+    from_: date | None = Field(alias="from")
     until: date | None
 
 
@@ -115,7 +117,7 @@ class ResolvedJob(Record):
     basis: Basis
     """Basis of the work."""
     source: str
-    from_: date | None
+    from_: date | None = Field(alias="from")
     until: date | None
 
 
@@ -143,7 +145,7 @@ class ResolvedTenant(Record):
     population: int
     population_basis: str | None
     site: str
-    from_: date | None
+    from_: date | None = Field(alias="from")
     until: date | None
     contact: Contact | None
     members: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 FORMAT_VERSION = "1.0"
 
@@ -262,6 +262,12 @@ class PeakRecord(LayoutRecord):
     """Cores of the hosts in use (reserve not counted)."""
     tightest_week: str
     """Monday of the week that holds the peak slot after levelling, ISO date."""
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated properties
+    @property
+    def gap(self) -> float:
+        """`(after_cores - bound_cores) / bound_cores`; 0 where nothing runs."""
+        return (self.after_cores - self.bound_cores) / self.bound_cores if self.bound_cores else 0.0
 
 
 class RunRecord(LayoutRecord):

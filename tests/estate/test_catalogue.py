@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import date
 
 import pytest
 from pydantic import BaseModel
 
+from estate import recurrence
 from estate.base_records import Sourced
 from estate.catalogue_reader import STANDARD, read_catalogue
 from estate.catalogue_records import Catalogue
@@ -129,11 +131,40 @@ def test_due_dates_move_on_and_payments_move_back(catalogue, event, rrule, shift
         ("budget-execution", "accounts-closing", "FREQ=YEARLY;BYMONTH=5;BYMONTHDAY=31", "previous"),
         ("resident-tax", "year-switch", "FREQ=YEARLY;BYMONTH=3;BYMONTHDAY=31", "none"),
         ("resident-tax", "month-end", "FREQ=MONTHLY;BYMONTHDAY=-1", "previous"),
+        ("nhi-assessment", "main-collection", "FREQ=YEARLY;BYMONTH=10,12,2;BYMONTHDAY=1", "next"),
+        ("late-elderly-medical", "main-collection", "FREQ=YEARLY;BYMONTH=10,12,2;BYMONTHDAY=1", "next"),
+        ("long-term-care", "main-collection", "FREQ=YEARLY;BYMONTH=10,12,2;BYMONTHDAY=1", "next"),
+        ("corporate-tax", "peak-returns", "FREQ=YEARLY;BYMONTH=6,12;BYMONTHDAY=6", "next"),
     ],
 )
 def test_dates_of_the_municipal_year(catalogue, system, job, rrule, shift):
     when = catalogue.systems[system].jobs[job].when
     assert (when.rrule, when.shift) == (rrule, shift)
+
+
+@pytest.mark.parametrize("job", ["revaluation-land", "revaluation-houses"])
+def test_every_record_is_revalued_before_the_prices_of_2027_and_every_third_year(catalogue, job):
+    when = catalogue.systems["fixed-asset-tax"].jobs[job].when
+    assert when.rrule is not None
+    assert recurrence.days(when.rrule, date(2023, 4, 1))[:3] == (
+        date(2024, 2, 25),
+        date(2027, 2, 25),
+        date(2030, 2, 25),
+    )
+    assert ("fixed-asset-tax", job) in predecessors(catalogue, "fixed-asset-tax", "price-decision")
+
+
+def test_electors_are_registered_on_the_day_before_an_election_is_announced(catalogue):
+    when = catalogue.systems["electoral-roll"].jobs["election-registration"].when
+    assert (when.relative_to, when.offset, when.shift) == ("election-notice", "-1 days", "none")
+    assert catalogue.events["election-notice"].day == date(2027, 4, 18)
+
+
+def test_light_vehicles_are_taken_over_the_day_after_the_reference_date(catalogue):
+    event = catalogue.events["light-vehicle-reference-date"]
+    assert (event.rrule, event.shift) == ("FREQ=YEARLY;BYMONTH=4;BYMONTHDAY=1", "none")
+    when = catalogue.systems["light-vehicle-tax"].jobs["vehicle-register"].when
+    assert (when.relative_to, when.offset, when.shift) == ("light-vehicle-reference-date", "+1 days", "next")
 
 
 @pytest.mark.parametrize(
@@ -188,6 +219,15 @@ def test_resident_tax_comes_before_the_july_premiums(catalogue, system):
         ("settlement-statistics", "survey", {("settlement", "draft"), ("budget-execution", "accounts-closing")}),
         ("electoral-roll", "registration", {("resident-registry", "nightly")}),
         ("arrears", "takeover", {("tax-collection", "resident-dunning")}),
+        ("resident-tax", "name-merge", {("resident-registry", "reference-extract"), ("addressee", "nightly")}),
+        ("fixed-asset-tax", "notices", {("resident-registry", "reference-extract"), ("addressee", "nightly")}),
+        ("nhi-collection", "debit", {("nhi-assessment", "assessment"), ("resident-tax", "assessment")}),
+        ("late-elderly-medical", "debit", {("late-elderly-medical", "assessment")}),
+        ("long-term-care", "debit", {("long-term-care", "assessment")}),
+        ("nhi-assessment", "main-collection", {("nhi-assessment", "pension-request"), ("resident-tax", "assessment")}),
+        ("late-elderly-medical", "main-collection", {("late-elderly-medical", "pension-request")}),
+        ("long-term-care", "main-collection", {("long-term-care", "pension-request")}),
+        ("payroll", "calculation", {("personnel", "transfers")}),
     ],
 )
 def test_precedence_inside_and_between_systems(catalogue, system, job, before):

@@ -128,7 +128,7 @@ class Builder:
             "basis": "assumed",
             "source": "試験用",
             "rerun_room": True,
-            "from_": None,
+            "from": None,
             "until": None,
         }
         jobs, systems = [], []
@@ -233,7 +233,7 @@ class Builder:
                     "population": 1000,
                     "population_basis": None,
                     "site": "dc",
-                    "from_": None,
+                    "from": None,
                     "until": None,
                     "contact": None,
                 }
@@ -251,7 +251,7 @@ class Builder:
                     "segment": vm["segment"],
                     "vcpu": 4,
                     "vcpu_changes": [
-                        {"from_": c["from"], "until": c["until"], "vcpu": c["vcpu"]} for c in vm["vcpu_changes"]
+                        {"from": c["from"], "until": c["until"], "vcpu": c["vcpu"]} for c in vm["vcpu_changes"]
                     ],
                     "memory_gib": 8.0,
                     "disks": [{"name": f"{vm['id']}-data", "size_gib": 50.0, "protect": True}],
@@ -262,7 +262,7 @@ class Builder:
                     "online_cores": 1.0,
                     "online_profile": "day",
                     "restore_priority": 1,
-                    "from_": None,
+                    "from": None,
                     "until": None,
                 }
                 for vm in self.vms()

@@ -57,6 +57,29 @@ def test_the_layout_holds_the_estate(planned):
     assert {image.id for image in layout.images} == {vm.image for vm in layout.vms}
 
 
+def test_run_json_states_the_gap_to_the_bound(planned):
+    plan = planned()
+    document = json.loads((plan.path / "run.json").read_text(encoding="utf-8"))
+    gaps = {bound.site: bound.gap for bound in plan.layout.bounds if bound.resource == "cpu_peak_cores"}
+    assert {peak["site"]: peak["gap"] for peak in document["peaks"]} == pytest.approx(gaps)
+    assert gaps
+
+
+def keys(value):
+    if isinstance(value, dict):
+        return set(value) | set().union(*map(keys, value.values()))
+    return set().union(*map(keys, value)) if isinstance(value, list) else set()
+
+
+def test_the_files_of_the_folder_write_from_and_until(planned):
+    plan = planned()
+    for name in ("estate.json", "layout.json", "run.json"):
+        found = keys(json.loads((plan.path / name).read_text(encoding="utf-8")))
+        assert not [key for key in found if key.endswith("_")], name
+    tenant = json.loads((plan.path / "estate.json").read_text(encoding="utf-8"))["tenants"][0]
+    assert {"from", "until"} <= set(tenant)
+
+
 def test_pinned_vms_may_run_on_their_own_host_only(planned):
     layout = planned(lambda document, _: document["policy"].update(may_run_on="host")).layout
     sets = {hosts.id: hosts.hosts for hosts in layout.host_sets}
