@@ -247,12 +247,17 @@ def probe_guests(state_dir: Path | None, names: Collection[str], *, wait_s: floa
     until = time.monotonic() + wait_s
     heard: dict[str, Probe] = {}
     while True:
-        for each in planned:
-            if each.name not in heard or heard[each.name].answer is None:
-                heard[each.name] = probe(state_dir, each.network, each.address, deadline_s=1)
-        if time.monotonic() >= until or all(each.answer is not None for each in heard.values()):
+        silent = [each for each in planned if each.name not in heard or not _is_up(heard[each.name])]
+        for each in silent:
+            heard[each.name] = probe(state_dir, each.network, each.address, deadline_s=1)
+        if time.monotonic() >= until or all(map(_is_up, heard.values())):
             return heard
         time.sleep(0.5)
+
+
+def _is_up(probed: Probe) -> bool:
+    """A guest answers pings some moments before its services, and a first ping may get lost."""
+    return probed.reachable and probed.answer is not None
 
 
 def _running(where: Places) -> State:
