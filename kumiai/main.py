@@ -26,6 +26,7 @@ class _Interrupted(BaseException):
 
 def run() -> None:
     """Entry point of the installed command."""
+    sys.unraisablehook = _again_later
     sys.exit(guarded())
 
 
@@ -36,12 +37,12 @@ def guarded() -> int:
         signal.signal(signal.SIGINT, _interrupt)
         code = _explained()
         # What is done is done: a late Ctrl-C changes nothing any more.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _deaf()
     except (_Interrupted, Exception):
         # A Ctrl-C while a compiled module is imported arrives as that module's ImportError.
         if not _Interrupted.happened:
             raise
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _deaf()
         sys.stderr.write("中断しました。書きかけの結果はありません。\n")
         code = INTERRUPTED
     return code
@@ -99,3 +100,18 @@ def _forget_output() -> None:
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     _Interrupted.happened = True
     raise _Interrupted
+
+
+def _again_later(dropped: sys.UnraisableHookArgs) -> None:
+    """A Ctrl-C that fell into a callback, whose exceptions Python drops, comes again a moment later."""
+    if dropped.exc_type is _Interrupted:
+        signal.signal(signal.SIGALRM, _interrupt)
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+    else:
+        sys.__unraisablehook__(dropped)
+
+
+def _deaf() -> None:
+    """From here on no Ctrl-C counts."""
+    for number in (signal.SIGINT, signal.SIGALRM):
+        signal.signal(number, signal.SIG_IGN)

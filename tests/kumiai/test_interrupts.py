@@ -80,6 +80,30 @@ def test_ctrl_c_at_random_moments(tmp_path):
     assert complete_after_success(destination)
 
 
+IN_A_CALLBACK = """
+import os, signal, sys, time, weakref
+from kumiai import main
+sys.unraisablehook = main._again_later
+signal.signal(signal.SIGINT, main._interrupt)
+class Thing: pass
+thing = Thing()
+watch = weakref.ref(thing, lambda _: (os.kill(os.getpid(), signal.SIGINT), time.sleep(0.01)))
+try:
+    del thing
+    time.sleep(20)
+    print("lost")
+except main._Interrupted:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_in_a_callback_is_neither_lost_nor_shown():
+    done = subprocess.run(
+        [sys.executable, "-c", IN_A_CALLBACK], capture_output=True, text=True, check=False, cwd=ROOT, timeout=LONGEST_S
+    )
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")
+
+
 def test_ctrl_c_before_anything_was_written(tmp_path):
     process = start(tmp_path / "plan", 1)
     assert process.stderr.readline()  # the estate's warning: from here on it plans
