@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup packages test-packages tools demo test lint types bench clean
+.PHONY: setup packages test-packages tools demo test lint bench clean
 
 setup: packages $(STAMP)
 

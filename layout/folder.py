@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -70,11 +70,6 @@ def assemble(path: Path, contents: FolderContents) -> PlanFolder:
         layout_digest=own_digest,
         estate_json_digest=estate_digest,
     )
-
-
-def with_run(contents: FolderContents, run: RunRecord) -> FolderContents:
-    """The same contents with another `run.json`, e.g. after the checkers' verdicts."""
-    return replace(contents, run=run)
 
 
 def refuse_destination(destination: Path) -> None:

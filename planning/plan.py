@@ -6,6 +6,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -73,7 +74,7 @@ def plan(
             created=datetime.now(JST).replace(microsecond=0),
             versions=_versions(),
             estate_digest=estate.digest,
-            layout_digest=folder.layout_digest(layout),
+            layout_digest="",  # the folder names it when it is assembled
             seed=seed,
             timings_s={},
             fits=not misfits,
@@ -88,7 +89,7 @@ def plan(
     with _timed("checks", timings, progress):
         verdicts = checkers.check(folder.assemble(destination, contents))
     record = _judged(contents.run, verdicts, peak_records, timings)
-    written = folder.write(destination, folder.with_run(contents, record))
+    written = folder.write(destination, replace(contents, run=record))
     return written.run
 
 

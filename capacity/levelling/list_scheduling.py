@@ -182,7 +182,10 @@ class _ListScheduler:
 
 
 def earliest_starts(grid: Grid, free: FreeCores) -> tuple[Ints, Ints, Ints]:
-    """Start slot and window row of every run, and the runs that fit no window (they start when ready instead)."""
+    """Start slot and window row of every run, and the runs that fit no window.
+
+    Those start behind everything that holds their system, or when ready where that lies behind the horizon.
+    """
     scheduler = _ListScheduler(grid, free)
     for run in np.flatnonzero(np.diff(grid.runs.after_ptr) == 0).tolist():
         scheduler.enter(run, scheduler.ptr[run], 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -116,6 +117,6 @@ def test_a_result_of_another_form_is_refused_with_its_place(tmp_path):
 def test_a_week_that_is_no_date_is_refused(tmp_path):
     plain = folders.contents()
     peaks = tuple(peak.model_copy(update={"tightest_week": "someday"}) for peak in plain.run.peaks)
-    plan = folder.write(tmp_path / "out", folder.with_run(plain, plain.run.model_copy(update={"peaks": peaks})))
+    plan = folder.write(tmp_path / "out", replace(plain, run=plain.run.model_copy(update={"peaks": peaks})))
     with pytest.raises(FolderError, match="tightest_week"):
         gather(plan)
