@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
@@ -23,10 +23,27 @@ class DetailResult(LayoutRecord):
     vm: str | None = None
     quantity: Number
     because: str
+    grade: str | None = None
+    """Class of the licence, where size chooses one."""
 
     @model_serializer(mode="wrap")
     def _one_owner(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {key: value for key, value in handler(self).items() if value is not None}
+
+
+class GradeCount(LayoutRecord):
+    """So many licences of one class."""
+
+    grade: str
+    quantity: Number
+
+
+class SeriesStep(LayoutRecord):
+    """The count on `[from, until)`, as the rule's time law owes it."""
+
+    from_: datetime = Field(alias="from")
+    until: datetime
+    quantity: Number
 
 
 class ProductResult(LayoutRecord):
@@ -51,6 +68,12 @@ class ProductResult(LayoutRecord):
     valid_from: date
     unverified: tuple[str, ...]
     notes: tuple[str, ...]
+    law: str = "instant-maximum"
+    """How the year becomes one number: instant-maximum, concurrent-peak, or hourly-meter (then `quantity` is the sum
+    over the hours)."""
+    grades: tuple[GradeCount, ...] = ()
+    series: tuple[SeriesStep, ...] | None = None
+    """The whole year, step by step; null unless it was asked for."""
 
 
 class ViolationResult(LayoutRecord):
@@ -68,6 +91,33 @@ class ViolationResult(LayoutRecord):
     """All hosts that the licences held do not cover."""
     busy_season: bool
     """The VM has a temporary number of vCPUs then."""
+    because: str
+
+
+class RemedyResult(LayoutRecord):
+    """One way out of a violation. Costs are for the fiscal year's need, over the contract's years."""
+
+    kind: Literal["buy-peak", "hourly", "physical", "pin", "retime"]
+    feasible: bool
+    quantity: Number | None
+    """Licences (or metered units) to add; null where the remedy is not possible."""
+    unit: str | None
+    cost_jpy: int | None
+    """Yen over the contract; null where a price is missing or the remedy is not possible."""
+    because: str
+
+
+class ViolationRemedies(LayoutRecord):
+    """The ways out of one violation, side by side."""
+
+    rule: str
+    vm: str | None
+    host: str | None
+    from_: datetime = Field(alias="from")
+    until: datetime
+    options: tuple[RemedyResult, ...]
+    cheapest: str | None
+    """Kind of the cheapest one that is possible and priced."""
     because: str
 
 
@@ -125,6 +175,8 @@ class LicenceResult(LayoutRecord):
     products: tuple[ProductResult, ...]
     violations: tuple[ViolationResult, ...]
     findings: FindingsResult
+    remedies: tuple[ViolationRemedies, ...] = ()
+    """In the order of `violations`; violations that one remedy mends together are named together in `because`."""
 
     @property
     def exit_code(self) -> int:

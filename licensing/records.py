@@ -6,8 +6,10 @@ rights, time law, pinning, and the version that holds them. The engine knows the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
-from typing import Annotated, Literal, Self
+from itertools import pairwise
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -17,9 +19,17 @@ Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_-]{0,38}[a-z0
 Text = Annotated[str, StringConstraints(min_length=1, max_length=600)]
 Whole = Annotated[int, Field(ge=1, le=1_000_000)]
 
-Base = Literal["host-core", "host-socket", "host-socket-capacity", "host", "vcpu", "os"]
+HostBase = Literal["host-core", "host-socket", "host-socket-capacity", "host"]
+VmBase = Literal["vcpu", "vcpu-core", "os", "memory-mib", "number", "population"]
+Base = Literal[HostBase, VmBase]
 """What is counted: on hosts their physical cores, filled sockets, sockets there is room for, or the host itself; on
-VMs their vCPUs, or the installed OS. A product that sits on a host counts there as one OS with the host's cores."""
+VMs their vCPUs, the physical cores behind their vCPUs (`vcpu-core`: vCPUs / the host's threads per core, rounded up
+per VM), the installed OS, their memory, the `number` an option says (users, say), or the residents of their tenant.
+A product that sits on a host counts there as one OS with the host's cores and memory."""
+
+Group = Literal["vm", "system", "tenant"]
+"""Uses that count as one: each VM by itself, all VMs of a tenant's system, all VMs of a tenant. VMs of a layout that
+names no tenants and systems are each a system of their own, and all of one tenant."""
 
 Place = Literal["none", "processor", "host", "vm", "factor-group", "product"]
 """Where a fraction is rounded up: per processor, host or VM, once per group of equal factors, once per product."""
@@ -39,8 +49,9 @@ class RuleRecord(BaseModel):
 class Scope(RuleRecord):
     """Which hosts count for a VM."""
 
-    hosts: Literal["running", "reachable", "ran-on"]
-    """Where it runs now; also where it may be moved to; or also where it ran in the last `window_days`."""
+    hosts: Literal["running", "reachable", "site", "everywhere", "ran-on"]
+    """Where it runs now; also where it may be moved to; every host of its site, or of the layout, whatever it may do;
+    or also where it ran in the last `window_days`."""
     window_days: Whole | None = None
 
     @model_validator(mode="after")
@@ -58,28 +69,87 @@ class Floors(RuleRecord):
     per_vm: Whole | None = None
     per_product: Whole | None = None
     """Least number of licences (after factor and rounding) for the product as a whole."""
+    option: Key | None = None
+    """Option of the product's use: least number of licences (after factor and rounding) of the VM."""
+
+
+class Points(RuleRecord):
+    """One row of a vendor's table of processors."""
+
+    model: Text
+    """Model names, as a shell pattern without regard to case, e.g. `power9*`."""
+    max_sockets: Whole | None
+    """The row holds for servers with room for at most so many sockets; null is any number."""
+    value: Annotated[float, Field(gt=0, le=1000)]
 
 
 class Factor(RuleRecord):
     """What one base unit weighs."""
 
-    by: Literal["one", "value", "host-model"]
-    """Always 1; the same `value` everywhere; or the host model's core factor of the vendor `key`."""
+    by: Literal["one", "value", "per", "host-model"]
+    """Always 1; the same `value` everywhere; one licence per so many base units (exact where `value` has no end, as
+    for thirds); or the host model's core factor of the vendor `key`."""
     value: Annotated[float, Field(ge=0, le=1000)] | None = None
     """0 for uses that need no licence, e.g. a management node."""
+    per: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
     key: Key | None = None
     option: Key | None = None
     """Option of the product's use that replaces the factor."""
+    points: tuple[Points, ...] = ()
+    """The vendor's table for models whose host names no factor: the first row that fits holds."""
+    unknown_value: Annotated[float, Field(gt=0, le=1000)] | None = None
+    """What the vendor applies to models it does not know; null refuses them."""
     unknown_model: Text | None = None
-    """The vendor's rule for host models that have no factor."""
+    """The vendor's rule for host models that have no factor, in words."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if (self.by == "value") != (self.value is not None):
             raise ValueError("factor: value は by: value のときだけ、必ず書く")
+        if (self.by == "per") != (self.per is not None):
+            raise ValueError("factor: per は by: per のときだけ、必ず書く")
         if (self.by == "host-model") != (self.key is not None and self.unknown_model is not None):
             raise ValueError("factor: key と unknown_model は by: host-model のときだけ、両方書く")
+        if self.by != "host-model" and (self.points or self.unknown_value is not None):
+            raise ValueError("factor: points と unknown_value は by: host-model のときだけ書く")
         return self
+
+
+class Users(RuleRecord):
+    """A metric of users with a minimum per licensed unit: the count is the greater of the two."""
+
+    option: Key
+    """Option of the product's use that says how many people and devices use it."""
+    least_per_licence: Whole
+    """So many users at least per processor, server, … that the way counts."""
+    group: Group
+    """VMs of one group have the same users: the greatest number counts, groups are added up."""
+
+
+class Standby(RuleRecord):
+    """Standby VMs of a group are free up to what its active ones count."""
+
+    option: Key
+    """Option of the product's use that says which a VM is."""
+    value: OptionValue
+    """Its value on standby."""
+
+
+class Grade(RuleRecord):
+    """A class of licence that is chosen by size: one licence, of the first grade that holds the base units."""
+
+    up_to: Annotated[int, Field(ge=1, le=1_000_000_000)] | None
+    """Most base units; null holds any number."""
+    name: Text
+
+
+class Tier(RuleRecord):
+    """One step of a step function over the sum of a product."""
+
+    up_to: Annotated[int, Field(ge=1, le=1_000_000_000)] | None
+    """The step ends here; null goes on without end."""
+    weight: Annotated[float, Field(ge=0, le=1000)]
+    """What a unit above the step before weighs."""
 
 
 class Pack(RuleRecord):
@@ -95,6 +165,8 @@ class Stacking(RuleRecord):
     """One full set of a host's licences covers so many guests there; null is unlimited."""
 
     guests_per_set: Whole | None = None
+    one_more_per_guest: bool = False
+    """As many guests as licences are covered; every further guest needs one licence more."""
 
 
 class Rights(RuleRecord):
@@ -103,14 +175,17 @@ class Rights(RuleRecord):
     requires: dict[Key, OptionValue] = {}
     """Options that must have these values for the metric to be allowed at all."""
     mobility: Literal["free", "free-in-farm", "90-days", "none", "not-applicable"]
+    max_socket_capacity: Whole | None = None
+    """The product may not be used on a server with room for more sockets."""
     note: Text | None = None
 
 
 class TimeLaw(RuleRecord):
-    """How the counts of a year become one number. Both are peaks of the concurrent sum, never sums of peaks."""
+    """How the counts of a year become one number. Peaks are those of the concurrent sum, never sums of peaks."""
 
-    law: Literal["instant-maximum", "concurrent-peak"]
-    """Enough licences at every instant; or the peak of each `period`, owed for the whole period."""
+    law: Literal["instant-maximum", "concurrent-peak", "hourly-meter"]
+    """Enough licences at every instant; or the peak of each `period`, owed for the whole period; or the peak of each
+    clock hour, added up over the hours."""
     period: Literal["month", "quarter", "fiscal-year"] | None = None
 
     @model_validator(mode="after")
@@ -121,9 +196,13 @@ class TimeLaw(RuleRecord):
 
 
 class Pinning(RuleRecord):
-    """Whether pinning a VM to its host narrows the hosts that count."""
+    """Whether pinning a VM to its host, or keeping it on some hosts, narrows the hosts that count."""
 
     narrows_reach: bool
+    affinity_narrows: bool = True
+    """Whether a VM's affinity to some hosts does."""
+    otherwise: dict[Key, OptionValue] = {}
+    """The way holds for pinned VMs that no move is planned for. Others count as if these options were theirs."""
     hard_partition_on: tuple[Key, ...] = ()
     """Hypervisors on which binding vCPUs to cores licenses these cores only."""
     note: Text | None = None
@@ -144,11 +223,20 @@ class Counting(RuleRecord):
     stacking: Stacking
     rights: Rights
     pinning: Pinning
+    group: Group = "vm"
+    """VMs that count as one, with the greatest number among them. Only where VMs are counted."""
+    units_option: Key | None = None
+    """Option that says the base units of `base: number`; of `base: population` where the layout has no residents."""
+    standby: Standby | None = None
+    grades: tuple[Grade, ...] = ()
+    tiers: tuple[Tier, ...] = ()
+    """Applied to the sum of the way, before its rounding per product."""
+    users: Users | None = None
 
     @property
     def on_hosts(self) -> bool:
         """Whether hosts are counted, not VMs."""
-        return self.base not in ("vcpu", "os")
+        return self.base in get_args(HostBase)
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -161,6 +249,12 @@ class Counting(RuleRecord):
                 (self.cap == "vcpu-sum" and self.base != "host-core", "cap: vcpu-sum"),
                 (self.cap == "vcpu-sum" and self.rounding == "processor", "cap: vcpu-sum と rounding: processor"),
                 (self.stacking.guests_per_set is not None and self.rounding == "processor", "stacking と processor"),
+                (self.stacking.guests_per_set is not None and self.stacking.one_more_per_guest, "stacking の二つの値"),
+                (self.floors.option is not None, "floors.option"),
+                (self.group != "vm", f"group: {self.group}"),
+                (self.units_option is not None, "units_option"),
+                (self.standby is not None, "standby"),
+                (bool(self.grades), "grades"),
             ]
         else:
             wrong = [
@@ -169,6 +263,10 @@ class Counting(RuleRecord):
                 (self.rounding in ("processor", "host"), f"rounding: {self.rounding}"),
                 (self.cap != "none", f"cap: {self.cap}"),
                 (self.stacking.guests_per_set is not None, "stacking.guests_per_set"),
+                (self.stacking.one_more_per_guest, "stacking.one_more_per_guest"),
+                (self.standby is not None and self.rounding not in ("none", "vm"), "standby と rounding"),
+                (self.base == "number" and self.units_option is None, "units_option の無い number"),
+                (self.base not in ("number", "population") and self.units_option is not None, "units_option"),
                 (self.scope.hosts != "running", f"scope: {self.scope.hosts}"),
             ]
         bad = [name for found, name in wrong if found]
@@ -176,6 +274,11 @@ class Counting(RuleRecord):
             raise ValueError(f"base: {self.base} とは組み合わせられない：{'、'.join(bad)}")
         if not self.sits_on:
             raise ValueError("sits_on: vm か host を書く")
+        for name, ends in (("grades", [g.up_to for g in self.grades]), ("tiers", [t.up_to for t in self.tiers])):
+            if ends and (
+                ends[-1] is not None or any(a is None or (b is not None and b <= a) for a, b in pairwise(ends))
+            ):
+                raise ValueError(f"{name}: up_to は小さい順に書き、最後だけを null にする")
         return self
 
 
@@ -205,10 +308,11 @@ class Version(RuleRecord):
 
 
 class Option(RuleRecord):
-    """An option of a product's use: `choices`, or any number above 0 where `number`."""
+    """An option of a product's use: `choices`, any number above 0 where `number`, or any short `text`."""
 
     choices: tuple[OptionValue, ...] = ()
     number: bool = False
+    text: bool = False
     default: OptionValue | None = None
     separate: bool = False
     """Uses with different values are different articles: each has a line of its own."""
@@ -216,11 +320,21 @@ class Option(RuleRecord):
 
     @model_validator(mode="after")
     def _values(self) -> Self:
-        if self.number == bool(self.choices):
-            raise ValueError("option: choices か number: true のどちらか一方を書く")
-        if self.default is not None and not self.number and self.default not in self.choices:
+        if [self.number, self.text, bool(self.choices)].count(True) != 1:
+            raise ValueError("option: choices、number: true、text: true のどれか一つを書く")
+        if self.default is not None and self.choices and self.default not in self.choices:
             raise ValueError(f"option: default {self.default} が choices に無い")
         return self
+
+
+class Alternative(RuleRecord):
+    """Another metric under which the vendor offers the same product: a remedy, and the other side of a break-even."""
+
+    kind: Literal["hourly", "physical", "virtual", "users"]
+    """Pay by the hour; license physical hosts so that vCPU changes are free; license VMs; license people."""
+    rule: RuleId
+    options: dict[Key, OptionValue] = {}
+    """Options of the other rule; those of the same name that the use has are kept."""
 
 
 class Rule(RuleRecord):
@@ -233,6 +347,7 @@ class Rule(RuleRecord):
     unit: Text
     """What one licence is called, e.g. コア."""
     options: dict[Key, Option] = {}
+    alternatives: tuple[Alternative, ...] = ()
     versions: tuple[Version, ...]
 
     @model_validator(mode="after")
@@ -243,11 +358,17 @@ class Rule(RuleRecord):
             for later in self.versions[number + 1 :]:
                 if earlier.region == later.region and _overlap(earlier, later):
                     raise ValueError(f"版の期間が重なる：{earlier.valid_from} からの版と {later.valid_from} からの版")
-        named = {key for v in self.versions for c in v.counts for key in (*c.when, *c.rights.requires)}
-        named |= {c.factor.option for v in self.versions for c in v.counts if c.factor.option is not None}
+        named = {key for v in self.versions for c in v.counts for key in _options_named(c)}
         if not named <= self.options.keys():
             raise ValueError(f"options に無い名前を使っている：{'、'.join(sorted(named - self.options.keys()))}")
         return self
+
+
+def _options_named(counting: Counting) -> Iterable[str]:
+    yield from (*counting.when, *counting.rights.requires, *counting.pinning.otherwise)
+    single = [counting.factor.option, counting.floors.option, counting.units_option]
+    single += [None if part is None else part.option for part in (counting.users, counting.standby)]
+    yield from (name for name in single if name is not None)
 
 
 def _overlap(a: Version, b: Version) -> bool:
