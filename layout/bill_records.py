@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import date
 from typing import Literal
 
+from pydantic import Field
+
 from .licence_records import CONTRACT_PREVAILS, Number
 from .records import FORMAT_VERSION, LayoutRecord
 
@@ -57,7 +59,7 @@ class BillItem(LayoutRecord):
     kind: Literal["initial", "running"]
     category: Literal["licence", "maintenance", "other"]
     rule: str | None = None
-    options: dict[str, bool | int | float | str] = {}
+    options: dict[str, bool | int | float | str] = Field(default_factory=dict)
     quantity: Number | None = None
     unit: str | None = None
     packs: int | None = None
