@@ -31,21 +31,23 @@ def render(record: ReportRecord, *, most_rows: int = MOST_ROWS) -> bytes:
     return paper.bytes()
 
 
-def _contents(record: ReportRecord) -> list[tuple[str, str]]:
-    lines: list[tuple[str, str]] = []
+def _contents(record: ReportRecord) -> list[tuple[str, str, str]]:
+    lines: list[tuple[str, str, str]] = []
     if record.bill is not None:
         lines += [
-            (estimate.NAME, "費目ごとの数量・単価・年度の金額と、税・税込みの合計（数式）"),
-            (cost_tables.BY_TENANT, "費目ごと、年度ごとの各団体の負担額"),
-            (cost_tables.COMPARISON, "現行（A）と提案（B）、削減額と削減率。増加も同じ列に示す"),
+            (estimate.NAME, "見積", "費目ごとの数量・単価・年度の金額と、税・税込みの合計（数式）"),
+            (cost_tables.BY_TENANT, "集計", "費目ごと、年度ごとの各団体の負担額"),
+            (cost_tables.COMPARISON, "集計", "現行（A）と提案（B）、削減額と削減率。増加も同じ列に示す"),
         ]
     lines += [
-        (ledger_sheets.HARDWARE, "ホスト 1 台が 1 行"),
-        (ledger_sheets.INSTALLED, "仮想サーバまたはホストに載る製品 1 つが 1 行"),
-        (ledger_sheets.LICENCES, "必要なライセンスと保有するライセンス"),
-        (ledger_sheets.MEDIA, "証書・キー・媒体"),
-        (ground_sheets.GROUNDS, "規則・価格・分担方法の出典と、未確認の点"),
+        (ledger_sheets.HARDWARE, "台帳", "ホスト 1 台が 1 行"),
+        (ledger_sheets.INSTALLED, "台帳", "仮想サーバまたはホストに載る製品 1 つが 1 行"),
+        (ledger_sheets.LICENCES, "台帳", "必要なライセンスと保有するライセンス"),
+        (ledger_sheets.MEDIA, "台帳", "証書・キー・媒体"),
+        (ground_sheets.GROUNDS, "根拠", "規則・価格・分担方法の出典と、未確認の点"),
     ]
     if record.bill is not None or record.licences is not None:
-        lines.append(("データ_…", "1 行に 1 つの事実（縦長の表）。ほかのプログラムで読むためのもの。金額は円"))
+        lines.append(
+            ("データ_…", "データ", "1 行に 1 つの事実（縦長の表）。ほかのプログラムで読むためのもの。金額は円")
+        )
     return lines

@@ -25,10 +25,11 @@ def by_tenant(paper: Paper, bill: BillResult) -> None:
         ("税抜き。表示は千円、セルの値は円です。費目ごとの計は各団体の和、下の表は各団体の全費目の和です（数式）。",),
     )
     columns = (
-        Column("区分", width=12), Column("費目", width=34), Column("初期・経常", width=7), Column("分担方法", width=13),
-        Column("団体の記号", width=13), Column("団体", width=16),
-        *(Column(f"{year}年度（千円）", "thousand", width=12) for year in years),
-        Column("契約期間計（千円）", "thousand", width=14), Column("負担割合", "ratio", width=9), Column("根拠", width=8),
+        Column("区分", width=12), Column("費目", width=34), Column("初期・\n経常", width=8),
+        Column("分担方法", width=13), Column("団体の記号", width=13), Column("団体", width=16),
+        *(Column(f"{year}年度\n（千円）", "thousand", width=12) for year in years),
+        Column("契約期間計\n（千円）", "thousand", width=14), Column("負担割合", "ratio", width=9),
+        Column("根拠", width=10),
     )  # fmt: skip
     formats = [column.format for column in columns]
     sums = ["sum_text"] * _FIRST_YEAR + ["sum_thousand"] * (len(years) + 1) + ["sum_text"] * 2
@@ -48,8 +49,10 @@ def by_tenant(paper: Paper, bill: BillResult) -> None:
             for year in years:
                 mine[year] += amounts.get(year, 0)
             across = Formula(f"SUM({sheet.at(_FIRST_YEAR)}:{sheet.at(total - 1)})", sum(amounts.values()))
-            cells: list[Cell] = [*heads, share.tenant, names.get(share.tenant, share.tenant),
-                                 *(amounts.get(year, 0) for year in years), across, share.ratio, mark(item.basis)]  # fmt: skip
+            cells: list[Cell] = [
+                *heads, share.tenant, names.get(share.tenant, share.tenant),
+                *(amounts.get(year, 0) for year in years), across, share.ratio, mark(item.basis),
+            ]  # fmt: skip
             sheet.cells(cells, formats)
         wanted = {year.year: year.amount_jpy for year in item.years}
         values = [*(wanted.get(year, 0) for year in years), item.total_jpy]
@@ -63,13 +66,12 @@ def by_tenant(paper: Paper, bill: BillResult) -> None:
     for tenant, amounts in owed.items():
         values = [*(amounts[year] for year in years), sum(amounts.values())]
         # By id: a name could be read as a pattern or a comparison.
-        cells = [
-            "全費目", "団体の計", None, None, tenant, names.get(tenant, tenant),
-            *(Formula(f"SUMIF({sheet.at(_CODE, first, fixed=True)}:{sheet.at(_CODE, last, fixed=True)},{sheet.at(_CODE)},"
-                      f"{sheet.at(index, first)}:{sheet.at(index, last)})", value)
-              for index, value in enumerate(values, _FIRST_YEAR)),
-            None, evidence,
-        ]  # fmt: skip
+        ids = f"{sheet.at(_CODE, first, fixed=True)}:{sheet.at(_CODE, last, fixed=True)}"
+        found = [
+            Formula(f"SUMIF({ids},{sheet.at(_CODE)},{sheet.at(index, first)}:{sheet.at(index, last)})", value)
+            for index, value in enumerate(values, _FIRST_YEAR)
+        ]
+        cells = ["全費目", "団体の計", None, None, tenant, names.get(tenant, tenant), *found, None, evidence]
         sheet.cells(cells, sums)
 
 
@@ -80,16 +82,18 @@ def comparison(paper: Paper, bill: BillResult) -> None:
         "現行（A）と提案（B）の比較",
         (
             change_sentence(bill),
-            f"契約期間 {bill.years} 年の合計、税抜き。表示は千円、セルの値は円です。削減額 = A − B、削減率 = (A − B) ÷ A。負の値は増加です。",
+            f"契約期間 {bill.years} 年の合計、税抜き。表示は千円、セルの値は円です。",
+            "削減額 = A − B、削減率 = (A − B) ÷ A。負の値は増加です。",
             f"費目の根拠：{marks(item.basis for item in bill.items)}",
         ),
     )
     columns = (
         Column("団体の記号", width=13), Column("団体", width=16), Column("人口（人）", "number", width=11),
-        Column("月数", "number", width=7), Column("現行 A（千円）", "thousand", width=14),
-        Column("提案 B（千円）", "thousand", width=14), Column("削減額 A−B（千円）", "thousand", width=14),
-        Column("削減率", "rate", width=9), Column("増減", width=9), Column("うちライセンス（千円）", "thousand", width=14),
-        Column("単独の場合（千円）", "thousand", width=14), Column("単独との比較", width=26),
+        Column("月数", "number", width=7), Column("現行 A\n（千円）", "thousand", width=14),
+        Column("提案 B\n（千円）", "thousand", width=14), Column("削減額 A−B\n（千円）", "thousand", width=14),
+        Column("削減率", "rate", width=10), Column("増減", width=11),
+        Column("うちライセンス\n（千円）", "thousand", width=16),
+        Column("単独の場合\n（千円）", "thousand", width=14), Column("単独との比較", width=26),
     )  # fmt: skip
     formats = [column.format for column in columns]
     sheet.heads(columns, freeze_columns=2)
@@ -135,7 +139,8 @@ def change(tenant: TenantBill) -> str:
 def change_sentence(bill: BillResult) -> str:
     """How many municipalities pay less, more, the same, in one sentence; rises as plainly as savings."""
     words = [change(tenant) for tenant in bill.tenants]
-    parts = [f"{word} {number(words.count(word))} 団体" for word in ("削減", "増加", "同額", "現行不明") if word in words]
+    kinds = ("削減", "増加", "同額", "現行不明")
+    parts = [f"{word} {number(words.count(word))} 団体" for word in kinds if word in words]
     return f"{'、'.join(parts)}。" if parts else "団体はありません。"
 
 

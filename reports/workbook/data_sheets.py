@@ -89,8 +89,9 @@ def _elements(bill: BillResult) -> Iterator[_Row]:
 
 _TENANT_COLUMNS = (
     Column("団体ID"), Column("団体"), Column("人口", "number"), Column("月数", "number"), Column("年度", "year"),
-    Column("提案B（円・税抜き）", "yen"), Column("契約期間の現行A（円）", "yen"), Column("契約期間の提案B（円）", "yen"),
-    Column("契約期間の削減額（円）", "yen"), Column("単独より高い"), Column("根拠"),
+    Column("提案B（円・税抜き）", "yen"), Column("契約期間の現行A（円）", "yen"),
+    Column("契約期間の提案B（円）", "yen"), Column("契約期間の削減額（円）", "yen"), Column("単独より高い"),
+    Column("根拠"),
 )  # fmt: skip
 
 
@@ -106,7 +107,8 @@ def _tenants(bill: BillResult) -> Iterator[_Row]:
 
 
 _UNPRICED_COLUMNS = (
-    Column("規則"), Column("製品"), Column("選択肢"), Column("数量", "number"), Column("単位"), Column("理由"), Column("根拠"),
+    Column("規則"), Column("製品"), Column("選択肢"), Column("数量", "number"), Column("単位"), Column("理由"),
+    Column("根拠"),
 )  # fmt: skip
 
 
@@ -135,8 +137,8 @@ def _details(licences: LicenceResult) -> Iterator[_Row]:
 
 _VIOLATION_COLUMNS = (
     Column("規則"), Column("仮想サーバ"), Column("ホスト"), Column("足りないホスト"), Column("始め", "moment"),
-    Column("終わり", "moment"), Column("保有", "number"), Column("必要", "number"), Column("不足", "number"), Column("単位"),
-    Column("繁忙期"), Column("理由"), Column("根拠"),
+    Column("終わり", "moment"), Column("保有", "number"), Column("必要", "number"), Column("不足", "number"),
+    Column("単位"), Column("繁忙期"), Column("理由"), Column("根拠"),
 )  # fmt: skip
 
 

@@ -39,9 +39,10 @@ def estimate(paper: Paper, bill: BillResult, title: str) -> None:
         NAME,
         f"{NAME}　{title}",
         (
-            f"契約期間：{fiscal_year_name(years[0])}から{fiscal_year_name(years[-1])}まで（{bill.years} 年、{months} か月）",
+            f"契約期間：{fiscal_year_name(years[0])}から{fiscal_year_name(years[-1])}まで（{bill.years} 年、"
+            f"{months} か月）",
             "金額は税抜きの円です。表示は千円単位（四捨五入）なので、表示の合計が合わないことがあります。セルの値は円です。",
-            "価格のない製品は合計に含みません（下の「価格のない製品」）。"
+            f"価格のない製品が {len(bill.unpriced)} 件あり、合計に含みません（0 円ではありません）。"
             if bill.unpriced
             else "すべての製品に価格があります。",
         ),
@@ -51,10 +52,10 @@ def estimate(paper: Paper, bill: BillResult, title: str) -> None:
     rate_at = sheet.at(1, sheet.row - 1, fixed=True)
     columns = (
         Column("番号", "number", width=6), Column("区分", width=12), Column("費目", width=34), Column("段階", width=9),
-        Column("初期・経常", width=7), Column("交付金等", width=8), Column("数量", "number", width=9),
-        Column("単位", width=13), Column("単価（円）", "yen", width=12),
-        *(Column(f"{year}年度（千円）", "thousand", width=12) for year in years),
-        Column(f"契約期間計 {months} か月（千円）", "thousand", width=14), Column("根拠", width=8),
+        Column("初期・\n経常", width=8), Column("交付金等", width=9), Column("数量", "number", width=9),
+        Column("単位", width=13), Column("単価\n（円）", "yen", width=12),
+        *(Column(f"{year}年度\n（千円）", "thousand", width=12) for year in years),
+        Column(f"契約期間計\n{months} か月\n（千円）", "thousand", width=14), Column("根拠", width=8),
         Column("価格表", width=14), Column("分担方法", width=13), Column("金額の理由・出典", width=46),
     )  # fmt: skip
     sheet.heads(columns, freeze_columns=3)
@@ -64,7 +65,7 @@ def estimate(paper: Paper, bill: BillResult, title: str) -> None:
         body.lines(category)
     last = sheet.row - 1
     body.totals(first, last, rate_at)
-    _unpriced(sheet, bill)
+    body.unpriced()
 
 
 class _Body:
@@ -152,6 +153,19 @@ class _Body:
             ],
         )
 
+    def unpriced(self) -> None:
+        """Products without a price, below the totals: named, in no sum."""
+        formats = self._formats("text", "text")
+        for product in self.bill.unpriced:
+            self.number += 1
+            name = f"{product.name}（{written(product.options)}）" if product.options else product.name
+            without = ["価格なし"] * (len(self.years) + 1)
+            self.sheet.cells(
+                (self.number, "価格なし", name, None, None, None, product.quantity, product.unit, None, *without,
+                 "—", None, None, f"{product.rule}：{product.because}（合計に含みません）"),
+                formats,
+            )  # fmt: skip
+
     def _amount(self, item: BillItem, amount: int) -> Cell:
         """Quantity x unit price where that is the amount, else the plain number."""
         bought, price = _bought(item), item.unit_price_jpy
@@ -211,18 +225,3 @@ def _exact(value: float) -> Fraction:
 
 def _quotient(value: int, count: int) -> int:
     return value // count if value >= 0 else -(-value // count)
-
-
-def _unpriced(sheet: Sheet, bill: BillResult) -> None:
-    if not bill.unpriced:
-        return
-    columns = (
-        Column("番号", "number"), Column("区分"), Column("製品"), Column("規則"), Column("選択肢"), Column("金額"),
-        Column("数量", "number"), Column("単位"), Column("理由"),
-    )  # fmt: skip
-    rows = (
-        (number, "価格なし", product.name, product.rule, written(product.options), "価格なし（合計に含まない）",
-         product.quantity, product.unit, product.because)
-        for number, product in enumerate(bill.unpriced, 1)
-    )  # fmt: skip
-    sheet.block("価格のない製品（0 円ではありません）", columns, rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from layout.bill_records import BillResult
@@ -16,13 +17,13 @@ from .estimate import tax
 from .paper import Cell, Column, Paper, Sheet
 
 COVER, GROUNDS = "表紙", "根拠"
+_GAP = (Column(""), Column(""))
 
 
-def cover(paper: Paper, record: ReportRecord, contents: Sequence[tuple[str, str]]) -> None:
+def cover(paper: Paper, record: ReportRecord, contents: Sequence[tuple[str, str, str]]) -> None:
     """Totals first, then what is missing, then the list of sheets."""
-    sheet = paper.sheet(
-        COVER, f"{record.estate_name}　{fiscal_year_name(record.fiscal_year)} ライセンスと費用", (record.verdict, LEGEND)
-    )
+    title = f"{record.estate_name}　{fiscal_year_name(record.fiscal_year)} ライセンスと費用"
+    sheet = paper.sheet(COVER, title, (record.verdict, LEGEND))
     columns = (Column("項目", width=34), Column("値", "thousand", width=24), Column("説明", width=70))
     sheet.heads(columns)
     texts = ["text", "text", "text"]
@@ -42,17 +43,17 @@ def cover(paper: Paper, record: ReportRecord, contents: Sequence[tuple[str, str]
         sheet.cells(("価格のない製品", f"{len(bill.unpriced)} 件", without or "ありません"), texts)
     for line in record.missing:
         sheet.cells(("まだないもの", "—", line), texts)
-    sheet.block("シートの一覧", (Column("シート"), Column("行の意味"), Column("説明")),
-                ((name, "", text) for name, text in contents))  # fmt: skip
+    sheet.block("シートの一覧", (Column("シート"), Column("種類"), Column("説明")), contents)
 
 
 def grounds(paper: Paper, licences: LicenceResult | None, bill: BillResult | None) -> None:
     """Every rule with its mark, source and what is unverified; price lists; methods; break-evens."""
     sheet = paper.sheet(GROUNDS, "根拠", (LEGEND, *(bill.method_notes if bill is not None else ())))
     columns = (
-        Column("規則", width=34), Column("製品", width=32), Column("選択肢", width=20), Column("数量", "number", width=10),
-        Column("単位", width=12), Column("根拠", width=10), Column("出典", width=46), Column("規則の有効開始", "date", width=13),
-        Column("未確認の点", width=24), Column("数え方", width=34), Column("注", width=46),
+        Column("規則", width=34), Column("製品", width=32), Column("選択肢", width=20),
+        Column("数量", "number", width=12), Column("単位", width=12), Column("根拠", width=10),
+        Column("出典", width=46), Column("規則の\n有効開始", "date", width=13), Column("未確認の点", width=24),
+        Column("数え方", width=34), Column("注", width=46),
     )  # fmt: skip
     products = licences.products if licences is not None else ()
     sheet.table(
@@ -72,9 +73,16 @@ def grounds(paper: Paper, licences: LicenceResult | None, bill: BillResult | Non
     _prices(sheet, bill)
     _methods(sheet, bill)
     sheet.block(
-        "損益の分かれ目（価格表から計算。定数ではありません）",
-        (Column("規則"), Column("比べる規則"), Column("増やすもの"), Column("分かれ目", "number"), Column("説明")),
-        [(line.rule, line.other, line.variable, line.at, line.because) for line in bill.break_evens],
+        "損益の分かれ目（価格表から計算した値で、定数ではありません）",
+        (
+            Column("規則"),
+            Column("比べる規則"),
+            Column("増やすもの"),
+            Column("分かれ目", "number"),
+            *_GAP,
+            Column("説明"),
+        ),
+        [(line.rule, line.other, line.variable, line.at, None, None, line.because) for line in bill.break_evens],
     )
 
 
@@ -97,15 +105,15 @@ def _prices(sheet: Sheet, bill: BillResult) -> None:
 
 
 def _methods(sheet: Sheet, bill: BillResult) -> None:
+    used = Counter(split.method for split in bill.splits)
     rows: dict[str, tuple[Cell, ...]] = {}
     for split in bill.splits:
-        rows.setdefault(
-            split.method,
-            (split.method, split.method_name, f"{split.truncate_jpy:,} 円未満切り捨て" if split.truncate_jpy > 1 else "円まで",
-             split.because, None, None, split.source),
-        )  # fmt: skip
+        cut = f"{split.truncate_jpy:,} 円未満切り捨て" if split.truncate_jpy > 1 else "1 円未満切り捨て"
+        row = (split.method, split.method_name, cut, used[split.method], None, None, split.source)
+        rows.setdefault(split.method, row)
     sheet.block(
         "分担の方法",
-        (Column("方法"), Column("名前"), Column("端数"), Column("例"), Column("—"), Column("—"), Column("出典（条例など）")),
+        (Column("方法"), Column("名前"), Column("端数"), Column("使う費目の数", "number"), *_GAP,
+         Column("出典（条例など）")),
         list(rows.values()),
-    )
+    )  # fmt: skip

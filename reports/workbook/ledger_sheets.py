@@ -54,7 +54,9 @@ def _hardware(paper: Paper, ledgers: Ledgers) -> None:
         )
         for line in ledgers.hardware
     ]  # fmt: skip
-    notes = ("計画のホストです。コアの数とソケットの数はライセンスの計数の根拠になります（根拠の記号は「根拠」のシート）。",)
+    notes = (
+        "計画のホストです。コアとソケットの数がライセンスの計数のもとになります（規則ごとの根拠は「根拠」のシート）。",
+    )
     _ledger(paper, HARDWARE, notes, columns, rows, freeze=2)
 
 
@@ -81,7 +83,10 @@ def _installed(paper: Paper, ledgers: Ledgers) -> None:
             (line.vm, line.host, line.tenant, line.system, line.role, line.vcpu, line.vcpu_max, line.reach, line.image,
              *what, None, None)
         )  # fmt: skip
-    notes = ("仮想サーバとホストに載る製品です。基本イメージの OS など、計数の規則を割り当てていない製品は含みません。", LEGEND)
+    notes = (
+        "仮想サーバとホストに載る製品です。計数の規則を割り当てていない製品（基本イメージの OS など）は含みません。",
+        LEGEND,
+    )
     _ledger(paper, INSTALLED, notes, columns, rows, freeze=2)
 
 
@@ -115,12 +120,11 @@ def _licences(paper: Paper, ledgers: Ledgers, *, counted: bool) -> None:
 
 def _media(paper: Paper, ledgers: Ledgers) -> None:
     columns = (
-        Column("部材の種類", width=20), Column("製造元", width=15), Column("製品", width=36), Column("計数の規則", width=32),
-        Column("対応するライセンス", width=24), _open("管理番号"), _open("版"), _open("数量"), _open("入手日"),
+        Column("部材の種類", width=20), Column("製造元", width=15), Column("製品", width=36),
+        Column("計数の規則", width=32), Column("対応するライセンス", width=24), _open("管理番号"),
+        _open("版"), _open("数量"), _open("入手日"),
         _open("保管場所"), _open("管理部署"), _open("貸出・返却"),
     )  # fmt: skip
-    rows = [
-        (line.kind, line.vendor, line.product, line.rule, line.belongs_to, *([None] * 7)) for line in ledgers.media
-    ]
+    rows = [(line.kind, line.vendor, line.product, line.rule, line.belongs_to, *([None] * 7)) for line in ledgers.media]
     notes = ("ライセンス台帳の各行に属する証書・キー・媒体です。製品ごとの根拠の記号はライセンス台帳にあります。",)
     _ledger(paper, MEDIA, notes, columns, rows, freeze=4)

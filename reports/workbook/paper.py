@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,10 +12,10 @@ from typing import Any
 
 import xlsxwriter
 from xlsxwriter.utility import xl_rowcol_to_cell
+from xlsxwriter.worksheet import Worksheet
 
 from estate.clock import JST
 from layout.licence_records import CONTRACT_PREVAILS
-from layout.wareki import wareki
 
 from ..markup import visible
 
@@ -26,6 +27,9 @@ OPEN_MARK = "【要記入】"
 NOTICE_HEAD = "注意：契約書が優先します"
 _A4 = 9
 _WIDEST = 46
+_LINE_HEIGHT = 14
+RISKY = frozenset("=+-@")
+"""First characters that make spreadsheets take a text for a formula."""
 # Nothing of the moment of writing may enter the file: equal input gives equal bytes.
 _CREATED = datetime(2000, 1, 1)
 _FONT = {"font_name": "游ゴシック", "font_size": 10, "valign": "top"}
@@ -37,10 +41,13 @@ _FORMATS: dict[str, dict[str, Any]] = {
     "plain": {},
     "notice": {"bold": True, "font_color": "#8A5A00"},
     "head": {"bold": True, "bg_color": "#E7EDF2", "text_wrap": True, "valign": "vcenter", "align": "center", **_LINE},
-    "open_head": {"bold": True, "bg_color": "#FFF2CC", "text_wrap": True, "valign": "vcenter", "align": "center", **_LINE},
-    "text": {"text_wrap": True, **_LINE},
+    "open_head": {"bold": True, "bg_color": "#FFF2CC", "text_wrap": True, "valign": "vcenter", "align": "center",
+                  **_LINE},
+    "text": {"text_wrap": True, "indent": 1, **_LINE},
+    "data": {"indent": 1, **_LINE},
     # Stays text when somebody edits the cell: without the mark it would become a formula then.
-    "quoted": {"text_wrap": True, "quote_prefix": True, **_LINE},
+    "quoted_text": {"text_wrap": True, "indent": 1, "quote_prefix": True, **_LINE},
+    "quoted_data": {"indent": 1, "quote_prefix": True, **_LINE},
     "open": {"bg_color": "#FFF9E5", **_LINE},
     "number": {"num_format": "#,##0.###", **_LINE},
     "year": {"num_format": "0", **_LINE},
@@ -50,7 +57,7 @@ _FORMATS: dict[str, dict[str, Any]] = {
     "ratio": {"num_format": "0.0000", **_LINE},
     "date": {"num_format": "yyyy-mm-dd", "align": "left", **_LINE},
     "moment": {"num_format": "yyyy-mm-dd hh:mm", "align": "left", **_LINE},
-    "sum_text": {"bold": True, "bg_color": "#F2F5F7", "text_wrap": True, **_LINE},
+    "sum_text": {"bold": True, "bg_color": "#F2F5F7", "text_wrap": True, "indent": 1, **_LINE},
     "sum_thousand": {"bold": True, "bg_color": "#F2F5F7", "num_format": _THOUSANDS, **_LINE},
     "sum_rate": {"bold": True, "bg_color": "#F2F5F7", "num_format": "0.0%;[Red]-0.0%;0.0%", **_LINE},
 }  # fmt: skip
@@ -76,12 +83,15 @@ Cell = str | int | float | date | Moment | Formula | None
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: its head, the format of its cells, and whether the buyer fills it in."""
+    """A column of a table: its head, the format of its cells, and whether the buyer fills it in.
+
+    A block's column without a head is left out: the block then lies under the main table's columns.
+    """
 
     head: str
     format: str = "text"
     open: bool = False
-    width: float | None = None
+    width: float = 13
 
 
 class Paper:
@@ -128,22 +138,20 @@ class Paper:
 
         The last column repeats the contract's sentence, so that it goes with every row that leaves the workbook.
         """
-        columns = (*columns, Column(NOTICE_HEAD, width=24))
-        sheet: Sheet | None = None
-        part = 0
+        columns = (*columns, Column(NOTICE_HEAD))
+        formats = ["data" if column.format == "text" else column.format for column in columns]
+        sheet, part = self._tidy_sheet(name, columns), 1
         for row in rows:
-            if sheet is None or sheet.row >= self.most_rows:
-                if sheet is not None:
-                    sheet.close_table(columns)
+            if sheet.row >= self.most_rows:
+                sheet.close_table(columns)
                 part += 1
-                sheet = self._tidy_sheet(name if part == 1 else f"{name}_{part}", columns)
-            sheet.cells((*row, CONTRACT_PREVAILS), [column.format for column in columns])
-        if sheet is None:
-            sheet = self._tidy_sheet(name, columns)
+                sheet = self._tidy_sheet(f"{name}_{part}", columns)
+            sheet.cells((*row, CONTRACT_PREVAILS), formats)
         sheet.close_table(columns)
 
     def _tidy_sheet(self, name: str, columns: Sequence[Column]) -> Sheet:
         sheet = self.sheet(name, None)
+        sheet.grows = True
         sheet.heads(columns, freeze_columns=1)
         return sheet
 
@@ -156,36 +164,41 @@ class Paper:
 class Sheet:
     """One sheet, written from the top to the bottom."""
 
-    def __init__(self, raw: Any, formats: dict[str, Any], name: str) -> None:
+    def __init__(self, raw: Worksheet, formats: dict[str, Any], name: str) -> None:
         self.raw = raw
         self.name = name
         self.row = 0
         """The next row, from 0."""
+        self.grows = False
+        """Columns grow with their texts; otherwise texts are wrapped and rows grow."""
         self._formats = formats
         self._widths: dict[int, float] = {}
         self._head_row = 0
 
     def line(self, text: str, format_: str = "plain") -> None:
         """A line of text over the sheet's width."""
+        self.raw.set_row(self.row, 24 if format_ == "title" else _LINE_HEIGHT + 2)
         self.raw.write_string(self.row, 0, clipped(text), self._formats[format_])
         self.row += 1
 
-    def heads(self, columns: Sequence[Column], *, freeze_columns: int = 0, repeat: bool = True) -> None:
-        """The head of a table; repeated on every printed page and kept in sight where it is the sheet's main one."""
+    def heads(self, columns: Sequence[Column], *, freeze_columns: int = 0) -> None:
+        """The head of the sheet's main table: repeated on every printed page and kept in sight."""
         for index, column in enumerate(columns):
-            text = f"{column.head}\n{OPEN_MARK}" if column.open else column.head
-            self.raw.write_string(self.row, index, text, self._formats["open_head" if column.open else "head"])
-            self._widen(index, column.width or min(max(map(_width, text.split("\n"))) + 2, 18))
-        self._head_row = self.row
-        if repeat:
-            self.raw.repeat_rows(self.row)
-            self.raw.freeze_panes(self.row + 1, freeze_columns)
-        self.row += 1
+            width = min(_width(column.head) + 4, _WIDEST) if self.grows else column.width
+            self._widths[index] = width
+            self.raw.set_column(index, index, width)
+        self._write_heads(columns)
+        self._head_row = self.row - 1
+        self.raw.repeat_rows(self._head_row)
+        self.raw.freeze_panes(self.row, freeze_columns)
 
     def cells(self, values: Sequence[Cell], formats: Sequence[str]) -> None:
-        """One row."""
+        """One row; a cell whose format is empty is left out."""
+        lines = 1
         for index, (value, format_) in enumerate(zip(values, formats, strict=True)):
-            self._cell(index, value, format_)
+            if format_:
+                lines = max(lines, self._cell(index, value, format_))
+        self._grow_row(lines)
         self.row += 1
 
     def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Cell]], *, freeze_columns: int = 0) -> None:
@@ -196,26 +209,44 @@ class Sheet:
         self.close_table(columns)
 
     def block(self, title: str, columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> None:
-        """A further table below what is there, with its own title and head."""
+        """A further table below what is there, with its own title and head, in the main table's columns."""
         self.row += 1
         self.line(title, "block")
-        self.heads(columns, repeat=False)
+        self._write_heads(columns)
+        formats = [column.format if column.head else "" for column in columns]
         for row in rows:
-            self.cells(row, [column.format for column in columns])
+            self.cells(row, formats)
 
     def close_table(self, columns: Sequence[Column]) -> None:
-        """Ends the main table: filter and fixed widths."""
+        """Ends the main table with its filter."""
         self.raw.autofilter(self._head_row, 0, max(self.row - 1, self._head_row), len(columns) - 1)
+
+    def _write_heads(self, columns: Sequence[Column]) -> None:
+        lines = 1
         for index, column in enumerate(columns):
-            if column.width is not None:
-                self._widths[index] = column.width
-                self.raw.set_column(index, index, column.width)
+            if not column.head:
+                continue
+            text = f"{column.head}\n{OPEN_MARK}" if column.open else column.head
+            self.raw.write_string(self.row, index, text, self._formats["open_head" if column.open else "head"])
+            lines = max(lines, self._lines(index, text))
+        self._grow_row(lines)
+        self.row += 1
+
+    def _grow_row(self, lines: int) -> None:
+        if lines > 1 and not self.grows:
+            self.raw.set_row(self.row, min(_LINE_HEIGHT * lines + 3, 400))
+
+    def _lines(self, index: int, text: str) -> int:
+        """Lines that a wrapped text takes in its column."""
+        room = max(self._widths.get(index, 13) - 2.5, 2)
+        return sum(max(1, math.ceil(_width(part) / room)) for part in text.split("\n"))
 
     def at(self, column: int, row: int | None = None, *, fixed: bool = False) -> str:
         """The address of a cell of the current (or another) row."""
         return str(xl_rowcol_to_cell(self.row if row is None else row, column, row_abs=fixed, col_abs=fixed))
 
-    def _cell(self, index: int, value: Cell, name: str) -> None:
+    def _cell(self, index: int, value: Cell, name: str) -> int:
+        """Writes a cell; answers the lines of its text."""
         look = self._formats[name]
         match value:
             case None:
@@ -225,21 +256,23 @@ class Sheet:
             case str():
                 text = clipped(value)
                 # What a spreadsheet would take for a formula when somebody edits or pastes it.
-                risky = text[:1] in {"=", "+", "-", "@"} and name == "text"
-                self.raw.write_string(self.row, index, text, self._formats["quoted"] if risky else look)
-                self._widen(index, min(_width(text) + 2, _WIDEST))
+                risky = text[:1] in RISKY and name in {"text", "data"}
+                self.raw.write_string(self.row, index, text, self._formats[f"quoted_{name}"] if risky else look)
+                if not self.grows:
+                    return self._lines(index, text)
+                self._widen(index, min(_width(text) + 3, _WIDEST))
             case Moment(at):
                 self.raw.write_datetime(self.row, index, at.astimezone(JST).replace(tzinfo=None), look)
-                self._widen(index, 17)
+                self._widen(index, 18)
             case date():
                 self.raw.write_datetime(self.row, index, value, look)
-                self._widen(index, 12)
             case int() | float():
                 self.raw.write_number(self.row, index, value, look)
-                self._widen(index, 12)
+                self._widen(index, len(f"{value:,}") + 3)
+        return 1
 
     def _widen(self, index: int, width: float) -> None:
-        if width > self._widths.get(index, 0):
+        if self.grows and width > self._widths.get(index, 0):
             self._widths[index] = width
             self.raw.set_column(index, index, width)
 
@@ -248,11 +281,6 @@ def clipped(text: str) -> str:
     """A text that a cell can hold, control and direction characters shown by their code; says where it was cut."""
     text = visible(text)
     return text if len(text) <= MOST_TEXT else text[:MOST_TEXT] + "…（長いので以下を省きました）"
-
-
-def day(value: date | None) -> str | None:
-    """A date in the Japanese calendar."""
-    return None if value is None else wareki(value)
 
 
 def _width(text: str) -> float:
