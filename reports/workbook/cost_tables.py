@@ -67,12 +67,15 @@ def by_tenant(paper: Paper, bill: BillResult) -> None:
         values = [*(amounts[year] for year in years), sum(amounts.values())]
         # By id: a name could be read as a pattern or a comparison.
         ids = f"{sheet.at(_CODE, first, fixed=True)}:{sheet.at(_CODE, last, fixed=True)}"
-        found = [
-            Formula(f"SUMIF({ids},{sheet.at(_CODE)},{sheet.at(index, first)}:{sheet.at(index, last)})", value)
+        found: list[Cell] = [
+            value
+            if last < first
+            else Formula(f"SUMIF({ids},{sheet.at(_CODE)},{sheet.at(index, first)}:{sheet.at(index, last)})", value)
             for index, value in enumerate(values, _FIRST_YEAR)
         ]
         cells = ["全費目", "団体の計", None, None, tenant, names.get(tenant, tenant), *found, None, evidence]
         sheet.cells(cells, sums)
+    sheet.close_table(columns, last=last)
 
 
 def comparison(paper: Paper, bill: BillResult) -> None:
@@ -129,6 +132,7 @@ def comparison(paper: Paper, bill: BillResult) -> None:
         total = sum(tenant.proposed_jpy for tenant in bill.tenants)
         cells = [_SUM, "全団体の提案の計", None, None, None, Formula(f"SUM({span(5)})", total), *([None] * 6)]
         sheet.cells(cells, sums)
+    sheet.close_table(columns, last=last)
 
 
 def change(tenant: TenantBill) -> str:

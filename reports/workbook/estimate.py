@@ -48,15 +48,15 @@ def estimate(paper: Paper, bill: BillResult, title: str) -> None:
         ),
     )
     percent = float(Fraction(str(bill.tax_rate)) * 100)
-    sheet.cells(("消費税率（%）", percent), ("sum_text", "number"))
-    rate_at = sheet.at(1, sheet.row - 1, fixed=True)
+    sheet.cells((None, "消費税率", "（%）", percent), ("", "sum_text", "sum_text", "number"))
+    rate_at = sheet.at(3, sheet.row - 1, fixed=True)
     columns = (
-        Column("番号", "number", width=6), Column("区分", width=12), Column("費目", width=34), Column("段階", width=9),
+        Column("番号", "number", width=6), Column("区分", width=14), Column("費目", width=34), Column("段階", width=9),
         Column("初期・\n経常", width=8), Column("交付金等", width=9), Column("数量", "number", width=9),
         Column("単位", width=13), Column("単価\n（円）", "yen", width=12),
         *(Column(f"{year}年度\n（千円）", "thousand", width=12) for year in years),
         Column(f"契約期間計\n{months} か月\n（千円）", "thousand", width=14), Column("根拠", width=8),
-        Column("価格表", width=14), Column("分担方法", width=13), Column("金額の理由・出典", width=46),
+        Column("価格表", width=14), Column("分担方法", width=13), Column("金額の理由・出典", width=40),
     )  # fmt: skip
     sheet.heads(columns, freeze_columns=3)
     body = _Body(sheet, bill, years)
@@ -66,6 +66,7 @@ def estimate(paper: Paper, bill: BillResult, title: str) -> None:
     last = sheet.row - 1
     body.totals(first, last, rate_at)
     body.unpriced()
+    sheet.close_table(columns, last=last)
 
 
 class _Body:
@@ -109,7 +110,15 @@ class _Body:
         """Total, by kind, tax, total with tax, and the monthly share of it."""
         sheet, items = self.sheet, self.bill.items
         sums = self._sums(items)
-        for kind, name in KINDS.items():
+        net_row = sheet.row
+        self._sum_row(
+            "合計（税抜き）",
+            [
+                Formula("+".join(self._at(index, row) for row in self.subtotal_rows) or "0", value)
+                for index, value in enumerate(sums, _FIRST_YEAR)
+            ],
+        )
+        for kind, name in KINDS.items() if items else ():
             self._sum_row(
                 f"うち{name}費用",
                 [
@@ -119,14 +128,6 @@ class _Body:
                     )
                 ],
             )
-        net_row = sheet.row
-        self._sum_row(
-            "合計（税抜き）",
-            [
-                Formula("+".join(self._at(index, row) for row in self.subtotal_rows) or "0", value)
-                for index, value in enumerate(sums, _FIRST_YEAR)
-            ],
-        )
         taxes = [tax(value, self.bill.tax_rate) for value in sums[:-1]]
         taxes.append(sum(taxes))
         tax_row = sheet.row
@@ -134,7 +135,7 @@ class _Body:
             Formula(f"ROUNDDOWN({self._at(index, net_row)}*{rate_at}/100,0)", value)
             for index, value in enumerate(taxes[:-1], _FIRST_YEAR)
         ]
-        self._sum_row("消費税（年度ごとに 1 円未満切り捨て）", [*yearly, self._across(tax_row, taxes[-1])])
+        self._sum_row("消費税（年度ごとに切り捨て）", [*yearly, self._across(tax_row, taxes[-1])])
         gross = [value + levy for value, levy in zip(sums, taxes, strict=True)]
         gross_row = sheet.row
         self._sum_row(
@@ -146,7 +147,7 @@ class _Body:
         )
         months = [12] * len(self.years) + [12 * len(self.years)]
         self._sum_row(
-            "1 か月あたり（税込み、1 円未満切り捨て）",
+            "1 か月あたり（税込み、切り捨て）",
             [
                 Formula(f"ROUNDDOWN({self._at(index, gross_row)}/{count},0)", _quotient(value, count))
                 for index, (value, count) in enumerate(zip(gross, months, strict=True), _FIRST_YEAR)
@@ -182,7 +183,7 @@ class _Body:
         return [*values, sum(values)]
 
     def _sum_row(self, name: str, values: Sequence[Cell]) -> None:
-        cells: list[Cell] = [None, name, *([None] * (_FIRST_YEAR - 2)), *values, *([None] * 4)]
+        cells: list[Cell] = [None, None, name, *([None] * (_FIRST_YEAR - 3)), *values, *([None] * 4)]
         self.sheet.cells(cells, self._formats("sum_text", "sum_thousand"))
 
     def _formats(self, text: str, money: str) -> list[str]:

@@ -28,6 +28,8 @@ NOTICE_HEAD = "注意：契約書が優先します"
 _A4 = 9
 _WIDEST = 46
 _LINE_HEIGHT = 14
+_PAGE_WIDTH = 210
+"""Columns' widths that an A4 sheet across still shows readably."""
 RISKY = frozenset("=+-@")
 """First characters that make spreadsheets take a text for a formula."""
 # Nothing of the moment of writing may enter the file: equal input gives equal bytes.
@@ -43,13 +45,14 @@ _FORMATS: dict[str, dict[str, Any]] = {
     "head": {"bold": True, "bg_color": "#E7EDF2", "text_wrap": True, "valign": "vcenter", "align": "center", **_LINE},
     "open_head": {"bold": True, "bg_color": "#FFF2CC", "text_wrap": True, "valign": "vcenter", "align": "center",
                   **_LINE},
-    "text": {"text_wrap": True, "indent": 1, **_LINE},
-    "data": {"indent": 1, **_LINE},
+    "text": {"text_wrap": True, "align": "left", "indent": 1, **_LINE},
+    "data": {"align": "left", "indent": 1, **_LINE},
     # Stays text when somebody edits the cell: without the mark it would become a formula then.
-    "quoted_text": {"text_wrap": True, "indent": 1, "quote_prefix": True, **_LINE},
-    "quoted_data": {"indent": 1, "quote_prefix": True, **_LINE},
+    "quoted_text": {"text_wrap": True, "align": "left", "indent": 1, "quote_prefix": True, **_LINE},
+    "quoted_data": {"align": "left", "indent": 1, "quote_prefix": True, **_LINE},
     "open": {"bg_color": "#FFF9E5", **_LINE},
     "number": {"num_format": "#,##0.###", **_LINE},
+    "whole": {"num_format": "#,##0", **_LINE},
     "year": {"num_format": "0", **_LINE},
     "yen": {"num_format": "#,##0", **_LINE},
     "thousand": {"num_format": _THOUSANDS, **_LINE},
@@ -57,7 +60,7 @@ _FORMATS: dict[str, dict[str, Any]] = {
     "ratio": {"num_format": "0.0000", **_LINE},
     "date": {"num_format": "yyyy-mm-dd", "align": "left", **_LINE},
     "moment": {"num_format": "yyyy-mm-dd hh:mm", "align": "left", **_LINE},
-    "sum_text": {"bold": True, "bg_color": "#F2F5F7", "text_wrap": True, "indent": 1, **_LINE},
+    "sum_text": {"bold": True, "bg_color": "#F2F5F7", "text_wrap": True, "align": "left", "indent": 1, **_LINE},
     "sum_thousand": {"bold": True, "bg_color": "#F2F5F7", "num_format": _THOUSANDS, **_LINE},
     "sum_rate": {"bold": True, "bg_color": "#F2F5F7", "num_format": "0.0%;[Red]-0.0%;0.0%", **_LINE},
 }  # fmt: skip
@@ -174,6 +177,7 @@ class Sheet:
         self._formats = formats
         self._widths: dict[int, float] = {}
         self._head_row = 0
+        self._frozen = 0
 
     def line(self, text: str, format_: str = "plain") -> None:
         """A line of text over the sheet's width."""
@@ -191,6 +195,7 @@ class Sheet:
         self._head_row = self.row - 1
         self.raw.repeat_rows(self._head_row)
         self.raw.freeze_panes(self.row, freeze_columns)
+        self._frozen = freeze_columns
 
     def cells(self, values: Sequence[Cell], formats: Sequence[str]) -> None:
         """One row; a cell whose format is empty is left out."""
@@ -217,9 +222,17 @@ class Sheet:
         for row in rows:
             self.cells(row, formats)
 
-    def close_table(self, columns: Sequence[Column]) -> None:
-        """Ends the main table with its filter."""
-        self.raw.autofilter(self._head_row, 0, max(self.row - 1, self._head_row), len(columns) - 1)
+    def close_table(self, columns: Sequence[Column], *, last: int | None = None) -> None:
+        """Ends the main table with its filter; a wide one goes over several pages, its first columns repeated.
+
+        `last` is its last row where sums follow, which are not filtered.
+        """
+        pages = max(1, math.ceil(sum(self._widths.values()) / _PAGE_WIDTH))
+        self.raw.fit_to_pages(pages, 0)
+        if pages > 1 and self._frozen:
+            self.raw.repeat_columns(0, self._frozen - 1)
+        last = self.row - 1 if last is None else last
+        self.raw.autofilter(self._head_row, 0, max(last, self._head_row), len(columns) - 1)
 
     def _write_heads(self, columns: Sequence[Column]) -> None:
         lines = 1
@@ -267,7 +280,9 @@ class Sheet:
             case date():
                 self.raw.write_datetime(self.row, index, value, look)
             case int() | float():
-                self.raw.write_number(self.row, index, value, look)
+                # A format with decimals would show a whole number with a lonely point.
+                whole = name == "number" and float(value).is_integer()
+                self.raw.write_number(self.row, index, value, self._formats["whole"] if whole else look)
                 self._widen(index, len(f"{value:,}") + 3)
         return 1
 
