@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from fractions import Fraction
 
-from .engine import tally
+from . import cells
+from .cells import Exact
+from .engine import Share, users_of
+from .lines import Line
 from .reach import Reach
-from .timeline import Line, Step, required, steps
+from .timeline import Owed, Step, owed, steps
 
 
 @dataclass(frozen=True)
@@ -17,10 +19,10 @@ class Movement:
     """What it costs in licences that VMs may move (both source and destination need licences)."""
 
     line: Line
-    planned: Fraction
-    pinned: Fraction
+    planned: Exact
+    pinned: Exact
     """If every VM were pinned to its host."""
-    whole_site: Fraction
+    whole_site: Exact
     """If every VM might run on every host of its site, spare hosts included."""
     hosts_planned: int
     hosts_pinned: int
@@ -34,14 +36,14 @@ class Curve:
     line: Line
     hosts: tuple[str, ...]
     """Those where VMs run first, then by id."""
-    quantities: tuple[Fraction, ...]
+    quantities: tuple[Exact, ...]
 
 
-def reach_steps(counted: Iterable[tuple[Line, tuple[Step, ...]]]) -> Iterable[tuple[Line, Step]]:
+def reach_steps(counted: Iterable[tuple[Line, Owed]]) -> Iterable[tuple[Line, Step]]:
     """Answers the deciding step of every line whose rule counts all hosts that a VM can reach."""
-    for line, series in counted:
-        step = required(series)
-        if any(use.vm is not None and use.counting.scope.hosts == "reachable" for use in step.uses):
+    for line, needed in counted:
+        step = needed.peak
+        if any(u.vm is not None and u.counting.on_hosts and u.counting.scope.hosts == "reachable" for u in step.uses):
             yield line, step
 
 
@@ -50,8 +52,8 @@ def movement(line: Line, planned: Step, reach: Reach, start: datetime, end: date
     sites: dict[str, frozenset[str]] = {}
     for host in reach.hosts.values():
         sites[host.site] = sites.get(host.site, frozenset()) | {host.id}
-    pinned = required(steps(line, reach, start, end, lambda vm, at, _: frozenset((reach.running(vm, at),))))
-    free = required(
+    pinned = _peak(steps(line, reach, start, end, lambda vm, at, _: frozenset((reach.running(vm, at),))))
+    free = _peak(
         steps(
             line,
             reach,
@@ -62,24 +64,43 @@ def movement(line: Line, planned: Step, reach: Reach, start: datetime, end: date
     )
     return Movement(
         line,
-        planned.tally.quantity,
-        pinned.tally.quantity,
-        free.tally.quantity,
+        planned.quantity,
+        pinned.quantity,
+        free.quantity,
         len(planned.tally.shares),
         len(pinned.tally.shares),
         len(free.tally.shares),
     )
 
 
-def curve(line: Line, planned: Step, reach: Reach) -> Curve:
-    """Counts the deciding instant with the reach cut down to its first 1 … n hosts."""
-    counted = (share for share in planned.tally.shares if share.counting.on_hosts)
-    shares = sorted(counted, key=lambda share: (share.why == "reach", share.host.id))
-    hosts = tuple(share.host.id for share in shares)
+def _peak(series: tuple[Step, ...]) -> Step:
+    return owed(series).peak
+
+
+def curve(line: Line, planned: Step) -> Curve:
+    """Counts the deciding instant with the reach cut down to its first 1 … n hosts.
+
+    What a host counts does not depend on the hosts beside it, so the curve is a running sum of the count's shares.
+    """
+    on_hosts = [share for share in planned.tally.shares if share.counting.on_hosts]
+    shares = sorted(on_hosts, key=lambda share: (share.why == "reach", share.host.id))
+    by_way = [
+        (counting, users_of(counting, [u for u in planned.uses if u.counting is counting]))
+        for counting, _ in planned.tally.totals
+    ]
+    sums: list[dict[Exact, Exact]] = [{} for _ in by_way]
+    ways = {id(counting): number for number, (counting, _) in enumerate(by_way)}
+
+    def add(share: Share) -> None:
+        mine = sums[ways[id(share.counting)]]
+        mine[share.cell.factor] = mine.get(share.cell.factor, 0) + share.quantity
+
+    for share in planned.tally.shares:
+        if not share.counting.on_hosts:
+            add(share)
     quantities = []
-    for length in range(1, len(hosts) + 1):
-        allowed = frozenset(hosts[:length])
-        uses = [replace(use, hosts=use.hosts & allowed) for use in planned.uses]
-        few = tuple(use for use in uses if use.hosts or not use.counting.on_hosts)
-        quantities.append(tally(few, reach.hosts).quantity)
-    return Curve(line, hosts, tuple(quantities))
+    for share in shares:
+        add(share)
+        found = (cells.total(counting, mine, users) for (counting, users), mine in zip(by_way, sums, strict=True))
+        quantities.append(cells.slim(sum((each.quantity for each in found), 0)))
+    return Curve(line, tuple(share.host.id for share in shares), tuple(quantities))
