@@ -106,9 +106,9 @@ def _items(bill: BillResult) -> Markup:
     rows: list[tuple[Part, ...]] = [
         (
             join((item.name, tag("span", _basis(item), class_="id"))),
-            f"{CATEGORIES[item.category]}・{KINDS[item.kind]}",
-            GRANTS[item.grant],
-            mark(item.basis),
+            tag("span", CATEGORIES[item.category], tag("span", KINDS[item.kind], class_="id"), class_="keep"),
+            tag("span", GRANTS[item.grant], class_="keep"),
+            tag("span", mark(item.basis), class_="keep"),
             *_money(sums(bill, [item])),
         )
         for item in bill.items

@@ -9,7 +9,7 @@ from layout.bill_records import BillItem, BillResult, TenantBill, YearAmount
 
 from .figures import number
 
-CATEGORIES = {"licence": "ライセンス", "maintenance": "保守", "other": "その他の費目"}
+CATEGORIES = {"licence": "ライセンス", "maintenance": "保守", "other": "その他"}
 KINDS = {"initial": "初期", "running": "経常"}
 GRANTS = {"eligible": "対象", "not": "対象外", "unknown": "未確認"}
 
