@@ -118,12 +118,11 @@ def _items(bill: BillResult) -> Markup:
         chosen = [item for item in bill.items if item.category == category]
         if chosen:
             rows.append((tag("strong", f"{name} 小計"), "", "", "", *_money(sums(bill, chosen), strong=True)))
-    levy = [tax(yen, bill.tax_rate) for yen in total[:-1]]
-    levy.append(sum(levy))
+    levy = [tax(yen, bill.tax_rate) for yen in total]
     gross = [net + extra for net, extra in zip(total, levy, strict=True)]
     rows += [
         (tag("strong", "合計（税抜き）"), "", "", "", *_money(total, strong=True)),
-        (f"消費税（{bill.tax_rate * 100:g} %、年度ごとに切り捨て）", "", "", "", *_money(levy)),
+        (f"消費税（{bill.tax_rate * 100:g} %、列の合計から、切り捨て）", "", "", "", *_money(levy)),
         (tag("strong", "税込み合計"), "", "", "", *_money(gross, strong=True)),
     ]
     heads = ("費目", "区分", "交付金等", "根拠", *_heads(bill))

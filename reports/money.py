@@ -47,9 +47,9 @@ def tax(amount: int, rate: float) -> int:
 
 
 def taxed_total(bill: BillResult) -> int:
-    """Yen over the contract with tax; tax is cut off per fiscal year."""
-    *by_year, total = sums(bill, bill.items)
-    return total + sum(tax(yen, bill.tax_rate) for yen in by_year)
+    """Yen over the contract with tax: the tax is that of the sum, not a sum of the years' taxes."""
+    total = sums(bill, bill.items)[-1]
+    return total + tax(total, bill.tax_rate)
 
 
 def change(tenant: TenantBill) -> str:

@@ -77,7 +77,7 @@ class _Body:
             amounts = {year.year: year.amount_jpy for year in item.years}
             wanted = _bought(item)
             cells: list[Cell] = [
-                self.number, CATEGORIES[category], _name(item), item.phase, KINDS[item.kind], GRANTS[item.grant],
+                self.number, CATEGORIES[category], item.name, item.phase, KINDS[item.kind], GRANTS[item.grant],
                 wanted, _unit(item), item.unit_price_jpy,
                 *(self._amount(item, amounts.get(year, 0)) for year in self.years),
                 self._row_sum(item.total_jpy), mark(item.basis), item.price_list or "", splits.get(item.id, item.split),
@@ -115,14 +115,15 @@ class _Body:
                     )
                 ],
             )
-        taxes = [tax(value, self.bill.tax_rate) for value in net[:-1]]
-        taxes.append(sum(taxes))
+        taxes = [tax(value, self.bill.tax_rate) for value in net]
         tax_row = sheet.row
-        yearly = [
-            Formula(f"ROUNDDOWN({self._at(index, net_row)}*{rate_at}/100,0)", value)
-            for index, value in enumerate(taxes[:-1], _FIRST_YEAR)
-        ]
-        self._sum_row("消費税（年度ごとに切り捨て）", [*yearly, self._across(tax_row, taxes[-1])])
+        self._sum_row(
+            "消費税（列の合計から、切り捨て）",
+            [
+                Formula(f"ROUNDDOWN({self._at(index, net_row)}*{rate_at}/100,0)", value)
+                for index, value in enumerate(taxes, _FIRST_YEAR)
+            ],
+        )
         gross = [value + levy for value, levy in zip(net, taxes, strict=True)]
         gross_row = sheet.row
         self._sum_row(
@@ -193,10 +194,6 @@ def _unit(item: BillItem) -> str:
     if item.packs is not None:
         return f"組（{item.quantity:g} {item.unit or ''}）" if item.quantity is not None else "組"
     return item.unit or ""
-
-
-def _name(item: BillItem) -> str:
-    return f"{item.name}（{written(item.options)}）" if item.options else item.name
 
 
 def _exact(value: float) -> Fraction:

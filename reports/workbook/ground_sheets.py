@@ -33,7 +33,9 @@ def cover(paper: Paper, record: ReportRecord, contents: Sequence[tuple[str, str,
     if bill is not None:
         total, taxed = sums(bill, bill.items)[-1], taxed_total(bill)
         sheet.cells(("契約期間の合計（税抜き、千円）", total, bill.verdict), money)
-        sheet.cells(("契約期間の合計（税込み、千円）", taxed, f"{bill.years} 年、消費税は年度ごとに切り捨て"), money)
+        sheet.cells(
+            ("契約期間の合計（税込み、千円）", taxed, f"{bill.years} 年、消費税は合計から計算して切り捨て"), money
+        )
         sheet.cells(("現行 A と提案 B", f"{len(bill.tenants)} 団体", change_sentence(bill)), texts)
         without = "、".join(product.name for product in bill.unpriced)
         sheet.cells(("価格のない製品", f"{len(bill.unpriced)} 件", without or "ありません"), texts)

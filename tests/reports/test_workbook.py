@@ -107,9 +107,9 @@ def test_the_estimate_has_the_bill_to_the_yen(record, data):
         [year.amount_jpy for year in item.years] for item in wanted
     ]
     named = {line["費目"]: line for line in lines if not line["番号"]}
-    # By hand: net 619,720,561 + 4 x 113,728,560; tax 61,972,056 (0.1 yen cut off) + 4 x 11,372,856.
+    # By hand: net 619,720,561 + 4 x 113,728,560; the tax of the sum, 0.1 yen cut off.
     assert named["合計（税抜き）"][total] == 1_074_634_801
-    assert named["消費税（年度ごとに切り捨て）"][total] == 107_463_480
+    assert named["消費税（列の合計から、切り捨て）"][total] == 107_463_480
     assert named["税込み合計"][total] == 1_182_098_281
     assert named["1 か月あたり（税込み、切り捨て）"][total] == 19_701_638
     assert "60 か月" in total
