@@ -1,0 +1,8 @@
+"""WHO PAYS WHAT: split methods as data, exact ratios, whole yen, Shapley values, and checks on every split."""
+
+from .grounds import CoalitionCost, Grounds, Party, Peak
+from .method_book import MethodBook, load
+from .records import SplitMethod
+from .shares import split
+
+__all__ = ["CoalitionCost", "Grounds", "MethodBook", "Party", "Peak", "SplitMethod", "load", "split"]
