@@ -7,7 +7,7 @@ from math import ceil
 
 from layout.bill_records import BillItem, ItemShare, ItemSplit
 
-from .grounds import CoalitionCost, Party
+from .ground_records import CoalitionCost, Party
 
 
 def require_sum(item: BillItem, split: ItemSplit) -> None:

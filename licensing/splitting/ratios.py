@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from .grounds import Grounds, Party
+from .ground_records import Grounds, Party
 from .records import MEASURE_UNITS, By, Part, exact
 
 ZERO = Fraction(0)

@@ -15,7 +15,7 @@ from layout.licence_records import Number
 
 from ..errors import LicensingError
 from . import checks, ratios, shapley, wording
-from .grounds import CoalitionCost, Grounds, Party
+from .ground_records import CoalitionCost, Grounds, Party
 from .ratios import ZERO, Basis
 from .records import SplitMethod
 from .yen import Paid, whole_yen

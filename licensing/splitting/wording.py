@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from layout.bill_records import SPLIT_BASES
 
-from .grounds import Party
+from .ground_records import Party
 from .records import SplitMethod, TenantTakes
 
 MONTHS_NOTE = (
@@ -21,6 +21,15 @@ STAND_ALONE_NOTE = (
     "「単独費用」は、その団体の仮想サーバだけを同じ配置に置いたときの費用 v({i}) です。継続費用は加入月数で按分し、"
     "初期費用は全額とします。負担が単独費用を超える団体は名指しします。"
 )
+USE_NOTE = (
+    "実績割とピーク責任割は計画年度の計画値によります。2 年目からは、その加入 1 か月あたりの量に加入月数を掛けます。"
+    "共用システムの量は利用団体の人口と加入月数で配ります。"
+)
+PEAK_NOTE = (
+    "ピーク責任割は、拠点ごとに計画の CPU 負荷が最大になる 10 分枠の需要で割り、拠点はホストの台数で重みを付けます。"
+)
+METHOD_NOTES = (MONTHS_NOTE, USE_NOTE, PEAK_NOTE, VALUE_NOTE, STAND_ALONE_NOTE)
+"""For the bill: what a reader of any split must know."""
 _REMAINDERS = {
     "largest-share": "負担が最大の団体",
     "first": "構成ファイルの最初の団体",
