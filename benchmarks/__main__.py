@@ -1,5 +1,6 @@
 """`make bench`: every measurement, one after the other."""
 
-from . import plan_pilot
+from . import licence_split, plan_pilot
 
+licence_split.main()
 plan_pilot.main()
