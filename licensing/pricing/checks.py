@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from itertools import combinations
 
@@ -15,6 +16,8 @@ Finding = tuple[tuple[str | int, ...], str]
 
 def contradictions(file: PriceFile, book: RuleBook) -> Iterable[Finding]:
     """Answers every contradiction of a list with itself and with the rules that it prices."""
+    if not re.fullmatch(r"[A-Z]{3}", file.currency):
+        yield ("currency",), f"通貨は ISO 4217 の半角 3 字（JPY、USD など）で書いてください（{file.currency[:60]}）"
     if file.tax == "inclusive" and file.tax_rate is None:
         yield ("tax",), "tax: inclusive（税込み）には tax_rate（例 0.10）が要ります"
     if file.tax == "exclusive" and file.tax_rate is not None:

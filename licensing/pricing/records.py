@@ -11,7 +11,6 @@ from pydantic import Field, StringConstraints
 from estate.base_records import Id, Name, OptionValue, Record, Text
 
 Rounding = Literal["up", "down", "half-up"]
-Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 RuleId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+\.[a-z0-9-]+$")]
 Amount = Annotated[float, Field(ge=0, le=1e12)]
 Evidence = Literal["example", "list", "quote"]
@@ -69,7 +68,8 @@ class PriceFile(Record):
     id: Id
     name: Name
     date: date
-    currency: Currency
+    currency: Name
+    """ISO 4217, e.g. JPY."""
     exchange: Exchange | None = None
     """For other currencies than JPY; a rate given to the command comes first."""
     tax: Literal["exclusive", "inclusive"]
