@@ -196,7 +196,7 @@ def steps(
 
     `hosts_of` replaces the planned reach.
     """
-    return tuple(_levelled(exact_steps(line, reach, start, end, hosts_of)))
+    return tuple(levelled(exact_steps(line, reach, start, end, hosts_of)))
 
 
 def required(of: Sequence[Step]) -> Step:
@@ -229,7 +229,7 @@ def joined(of: Iterable[Step]) -> Iterator[Step]:
         yield held
 
 
-def _levelled(exact: Iterable[Step]) -> Iterator[Step]:
+def levelled(exact: Iterable[Step]) -> Iterator[Step]:
     """Raises every step of a law with periods to the peak of its period."""
     cut = [piece for step in exact for piece in _cut(step)]
     peaks: dict[object, Step] = {}

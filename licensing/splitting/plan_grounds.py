@@ -134,18 +134,17 @@ def _cpu_hours(runs: pa.Table, fiscal_year: int) -> Mapping[tuple[str, str], Fra
 
 def _peaks(plan: FolderContents, parties: Iterable[Party], users: Mapping[str, Weights]) -> tuple[Peak, ...]:
     """Each site's first slot of the greatest planned load, by tenant."""
-    profile = plan.profile
-    sums = profile.group_by(["site", "slot"]).aggregate([("after", "sum")])
     found = []
     for site in plan.estate.sites:
-        mine = sums.filter(pc.equal(sums.column("site"), site.id)).to_pylist()
-        if not mine:
+        profile = plan.profile.filter(pc.equal(plan.profile.column("site"), site.id))
+        if not profile.num_rows:
             continue
-        at = max(mine, key=lambda row: (_cores(row["after_sum"]), -row["slot"].timestamp()))["slot"]
-        when = pa.scalar(at, profile.schema.field("slot").type)
-        rows = profile.filter(
-            pc.and_(pc.equal(profile.column("site"), site.id), pc.equal(profile.column("slot"), when))
-        ).to_pylist()
+        sums = profile.group_by("slot").aggregate([("after", "sum")])
+        # Six digits: the last bits of a sum depend on the order of the rows.
+        cores = pc.round(sums.column("after_sum"), ndigits=6)
+        when = pc.min(sums.filter(pc.equal(cores, pc.max(cores))).column("slot"))
+        at = when.as_py()
+        rows = profile.filter(pc.equal(profile.column("slot"), when)).to_pylist()
         demand: dict[tuple[str, str], Fraction] = {}
         for row in rows:
             if row["tenant"] == COMMON:
