@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from pathlib import Path
 
-from layout.bill_records import BillItem, BillResult, BreakEven, TenantBill, UnpricedProduct
+from estate.resolved import ResolvedEstate
+from layout.bill_records import BillItem, BillResult, TenantBill, UnpricedProduct
 from layout.folder import PlanFolder
-from layout.licence_records import LicenceResult, ProductResult
+from layout.licence_records import LicenceResult
 
 from ..errors import LicensingError
 from ..pricing import PriceBook
-from ..splitting import CoalitionCost, Grounds, MethodBook, split
+from ..splitting import CoalitionCost, Coalitions, MethodBook, grounds, members_of, split
+from . import break_even
 from .current import tenant_bills
 from .items import cost_items, licence_items, part_price
 
@@ -23,11 +26,6 @@ LICENCE_SPLIT = "use"
 TAX_RATE = Fraction(1, 10)
 """Consumption tax (消費税及び地方消費税), 10 % since 2019-10-01."""
 
-GroundsOf = Callable[[Callable[[BillItem], CoalitionCost | None]], Grounds]
-"""The grounds of the plan, given what each item would cost for some tenants alone."""
-CoalitionOf = Callable[[BillItem, Callable[[ProductResult], int]], CoalitionCost | None]
-"""What an item would cost for some tenants alone, given the price of any count of its product."""
-
 
 def bill(
     plan: PlanFolder,
@@ -36,34 +34,25 @@ def bill(
     *,
     years: int = DEFAULT_YEARS,
     methods: MethodBook,
-    grounds: GroundsOf,
-    coalition: CoalitionOf = lambda *_: None,
     licence_split: str = LICENCE_SPLIT,
     tax_rate: Fraction = TAX_RATE,
-    break_evens: Sequence[BreakEven] = (),
+    rules_dir: Path | None = None,
 ) -> BillResult:
     """Answers the bill of a plan over `years` years from its fiscal year: items, shares, A against B.
 
-    Every later year needs what the fiscal year needs; `licences` is the count of that year. Money inside is without
-    tax. Raises LicensingError for a contract of other than 1 to 30 years, a tax rate outside 0 to 1, a split method
-    that does not exist or cannot divide its item, and a plan without anybody who pays.
+    Every later year needs what the fiscal year needs; `licences` is the count of that year by the rules of
+    `rules_dir` too. Money inside is without tax. Raises LicensingError for a contract of other than 1 to 30 years, a
+    tax rate outside 0 to 1, and a split method that does not exist or cannot divide its item.
     """
     if not 1 <= years <= LONGEST:
         raise LicensingError(f"--years: 契約は 1 年から {LONGEST} 年までです（{years}）")
     if not 0 <= tax_rate <= 1:
-        raise LicensingError(
-            f"--tax-rate: 税率は 0 から 1 までです（{float(tax_rate):g}）。10 % は 0.10 と書いてください"
-        )
+        raise LicensingError(f"--tax-rate: 税率は 0 から 1 までです（{float(tax_rate):g}）。10 % は 0.10 です")
     first = plan.layout.estate.fiscal_year
     contract = tuple(range(first, first + years))
     priced, unpriced = licence_items(licences.products, plan.layout, plan.estate, book, contract, licence_split)
     items = (*priced, *cost_items(plan.estate, contract))
-    known = {item.id: item for item in priced}
-
-    def alone(item: BillItem) -> CoalitionCost | None:
-        return coalition(item, part_price(item, book, years)) if item.id in known else None
-
-    ground = grounds(alone)
+    ground = grounds(plan, _alone(plan, licences, priced, book, years, rules_dir))
     names = {party.id for party in ground.parties}
     for item in items:
         methods.method(item.split, f"費目 {item.id}（split）")
@@ -82,8 +71,42 @@ def bill(
         unpriced=unpriced,
         splits=splits,
         tenants=tenants,
-        break_evens=tuple(break_evens),
+        break_evens=break_even.find(licences.products, plan.layout, book, years),
     )
+
+
+def residents(estate: ResolvedEstate) -> dict[str, int]:
+    """Answers the population of every tenant, which packages by population count."""
+    return {tenant.id: tenant.population for tenant in estate.tenants}
+
+
+def _alone(
+    plan: PlanFolder,
+    licences: LicenceResult,
+    items: Sequence[BillItem],
+    book: PriceBook,
+    years: int,
+    rules_dir: Path | None,
+) -> Callable[[BillItem], CoalitionCost | None]:
+    """What each licence item would cost for some tenants alone: the same layout with their VMs only."""
+    products = {_article(product.rule, product.options): product for product in licences.products}
+    coalitions = Coalitions(
+        plan.layout,
+        fiscal_year=plan.layout.estate.fiscal_year,
+        shared=members_of(plan.estate),
+        rules_dir=rules_dir,
+        residents=residents(plan.estate),
+    )
+    of = {item.id: products[_article(item.rule or "", item.options)] for item in items}
+
+    def cost(item: BillItem) -> CoalitionCost | None:
+        return coalitions.cost(of[item.id], part_price(item, book, years)) if item.id in of else None
+
+    return cost
+
+
+def _article(rule: str, options: Mapping[str, object]) -> str:
+    return repr((rule, sorted(options.items())))
 
 
 def _verdict(
