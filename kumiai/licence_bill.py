@@ -25,7 +25,7 @@ def split(
     rules: Annotated[Path | None, typer.Option("--rules", metavar="DIR", help="追加の規則のフォルダー")] = None,
     licence_split: Annotated[
         str,
-        typer.Option("--licence-split", metavar="METHOD", help="ライセンスの負担方法の id (例 use、equal、shapley)"),
+        typer.Option("--licence-split", metavar="METHOD", help="ライセンスの負担方法 (use、equal、shapley など)"),
     ] = "use",
     tax_rate: Annotated[str, typer.Option("--tax-rate", metavar="RATE", help="消費税率")] = "0.10",
     as_json: Annotated[bool, typer.Option("--json", help="JSON で出力する")] = False,

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from estate.resolved import ResolvedEstate
-from layout.bill_records import BillItem, BillResult, TenantBill, UnpricedProduct
+from layout.bill_records import BillItem, BillResult, BreakEven, PriceListReference, TenantBill, UnpricedProduct
 from layout.folder import PlanFolder
 from layout.licence_records import LicenceResult
 
@@ -59,6 +59,7 @@ def bill(
         methods.require_tenants(item.split, names)
     splits = tuple(split(item, methods.method(item.split, item.id), ground) for item in items)
     tenants = tenant_bills(ground.parties, items, splits, plan.estate.current_costs, contract)
+    found = break_even.find(licences.products, plan.layout, book, years)
     return BillResult(
         layout_digest=plan.layout_digest,
         verdict=_verdict(items, unpriced, tenants, book, years),
@@ -66,12 +67,12 @@ def bill(
         years=years,
         tax_rate=float(tax_rate),
         method_notes=(*_notes(items, licences, book, years), *ground.notes),
-        price_lists=book.references,
+        price_lists=_used(book, items, found),
         items=items,
         unpriced=unpriced,
         splits=splits,
         tenants=tenants,
-        break_evens=break_even.find(licences.products, plan.layout, book, years),
+        break_evens=found,
     )
 
 
@@ -107,6 +108,14 @@ def _alone(
 
 def _article(rule: str, options: Mapping[str, object]) -> str:
     return repr((rule, sorted(options.items())))
+
+
+def _used(book: PriceBook, items: Sequence[BillItem], found: Sequence[BreakEven]) -> tuple[PriceListReference, ...]:
+    """The lists behind an amount or a break-even."""
+    compared = {rule for pair in found for rule in (pair.rule, pair.other)}
+    used = {item.price_list for item in items}
+    used |= {entry.file.id for entry in book.lists if any(price.rule in compared for price in entry.file.prices)}
+    return tuple(entry.reference for entry in book.lists if entry.file.id in used)
 
 
 def _verdict(

@@ -123,7 +123,7 @@ def _licence_item(
     grade = f"（{part.grade}）" if part.grade is not None else ""
     return BillItem(
         id=item_id(product, part),
-        name=f"{product.name}{options}{grade} {PARTS[part.part]}",
+        name=f"{PARTS[part.part]}：{product.name}{options}{grade}",
         phase=_PHASES[part.part],
         kind=part.kind,
         category=part.category,

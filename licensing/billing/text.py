@@ -5,13 +5,13 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from layout.bill_records import BillItem, BillResult
+from layout.bill_records import BillItem, BillResult, PriceListReference
 
 from ..pricing.records import EVIDENCE
 from . import tables
 from .bill import thousand
 
-_WIDEST_LABEL = 58
+_WIDEST_LABEL = 60
 _GRANT = {"eligible": "対象", "not": "対象外", "unknown": "不明"}
 _MARKS = {"unverified": "未確認", "assumed": "仮定値"}
 
@@ -27,7 +27,6 @@ def _lines(result: BillResult) -> Iterable[str]:
     yield "費目 x 年度（千円、税抜）"
     yield from _table(tables.item_years(result), "契約計")
     yield from _edge(result)
-    yield from _items(result)
     yield ""
     yield "団体 x 年度（千円、税抜）"
     yield from _table(tables.tenant_years(result), "契約計")
@@ -49,15 +48,12 @@ def _lines(result: BillResult) -> Iterable[str]:
             options = "".join(f" {name}={value}" for name, value in sorted(product.options.items()))
             yield f"  {product.name}{options} {product.quantity:,} {product.unit}：{product.because}"
     yield ""
+    yield "費目の根拠と割り方"
+    yield from _items(result)
+    yield ""
     yield "価格表"
     for entry in result.price_lists:
-        rate = (
-            ""
-            if entry.exchange_rate is None
-            else f"、1 {entry.currency} = {entry.exchange_rate} 円（{entry.exchange_source}）"
-        )
-        tax = "税込み" if entry.tax == "inclusive" else "税抜き"
-        yield f"  ［{EVIDENCE[entry.evidence]}］{entry.name}（{entry.date}、{entry.currency}、{tax}{rate}）"
+        yield f"  {_label(entry)}（{entry.date}、{entry.currency}、{_terms(entry)}）"
         yield f"      {entry.source}"
     yield ""
     yield "注"
@@ -66,10 +62,24 @@ def _lines(result: BillResult) -> Iterable[str]:
     yield f"  {result.notice}"
 
 
+def _label(entry: PriceListReference) -> str:
+    kind = f"{EVIDENCE[entry.evidence]}："
+    return entry.name if entry.name.startswith(kind) else kind + entry.name
+
+
+def _terms(entry: PriceListReference) -> str:
+    tax = "税込み" if entry.tax == "inclusive" else "税抜き"
+    if entry.exchange_rate is None:
+        return tax
+    return f"{tax}、1 {entry.currency} = {entry.exchange_rate} 円、為替の出典：{entry.exchange_source}"
+
+
 def _edge(result: BillResult) -> Iterable[str]:
     total = tables.contract_total(result)
-    rate = f"{result.tax_rate * 100:.10g}"
-    yield f"  契約期間の計 {thousand(total.net)} 千円、消費税（{rate} %）{thousand(total.tax)} 千円、税込み {thousand(total.gross)} 千円"
+    yield (
+        f"  契約計 {thousand(total.net)} 千円、消費税（{result.tax_rate * 100:.10g} %）{thousand(total.tax)} 千円、"
+        f"税込み {thousand(total.gross)} 千円"
+    )
 
 
 def _items(result: BillResult) -> Iterable[str]:
@@ -80,8 +90,12 @@ def _items(result: BillResult) -> Iterable[str]:
         entry = lists.get(item.price_list or "")
         grant = f"、補助・交付税措置 {_GRANT[item.grant]}" if item.category == "other" else ""
         example = "［例］" if entry is not None and entry.evidence == "example" else ""
-        yield f"  {number}. {example}{item.because}"
-        yield f"      ［根拠 {_mark(item)}］{item.source}{grant}"
+        yield f"  {number}. {example}{item.name}"
+        yield f"      {item.because}"
+        if item.category == "other":
+            yield f"      ［根拠 {_mark(item)}］{item.source}{grant}"
+        else:
+            yield f"      ［規則の根拠 {_mark(item)}］価格：{item.source}"
         yield f"      割り方：{split.method_name}。{split.because}"
 
 

@@ -19,10 +19,10 @@ from .records import Price, PriceFile, Rounding, exact, label
 Part = Literal["purchase", "maintenance", "subscription", "metered"]
 
 PARTS: dict[Part, str] = {
-    "purchase": "ライセンス購入",
-    "maintenance": "ライセンス保守",
-    "subscription": "サブスクリプション",
-    "metered": "従量課金",
+    "purchase": "購入",
+    "maintenance": "保守",
+    "subscription": "使用料",
+    "metered": "従量",
 }
 
 
@@ -212,17 +212,16 @@ def _same(one: object, other: object) -> bool:
 
 
 def _money(value: Fraction) -> str:
-    """Yen for a sentence: metered prices with two decimals, everything else whole."""
-    if value.denominator == 1:
-        return f"{int(value):,}"
-    return f"{Fraction(rounded(value * 100, 'half-up'), 100):,.2f}"
+    """An amount for a sentence: whole, or with as many decimals as it needs, at most four."""
+    whole, rest = divmod(rounded(value * 10_000, "half-up"), 10_000)
+    return f"{whole:,}" + (f".{rest:04}".rstrip("0") if rest else "")
 
 
 def _origin(entry: PriceList, amount: Fraction) -> str:
     file = entry.file
     said = []
     if file.currency != "JPY":
-        said.append(f"{wording.plain(amount)} {file.currency}、1 {file.currency} = {wording.plain(entry.rate)} 円")
+        said.append(f"{_money(amount)} {file.currency}、1 {file.currency} = {wording.plain(entry.rate)} 円")
     if file.tax_rate is not None:
         said.append(f"税率 {wording.plain(exact(file.tax_rate) * 100)}% を除く")
     return f"（{'、'.join(said)}）" if said else ""

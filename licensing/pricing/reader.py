@@ -91,9 +91,7 @@ def ratio(text: str, where: str) -> Fraction:
     """Answers a rate such as `0.10` or `10%` as an exact number. Raises LicensingError; `where` names who asks."""
     found = tables.number(text)
     if found is None or not 0 <= found <= 1:
-        raise LicensingError(
-            f"{where}: {text[:40]!r} は使えません。0.10 か 10% のように、0 から 1 までで書いてください"
-        )
+        raise LicensingError(f"{where}: {text[:40]!r} は使えません。0 から 1 まで（0.10 か 10%）で書いてください")
     return found
 
 
