@@ -123,13 +123,12 @@ def _vm_numbers(vms: Iterable[VmRecord], fiscal_year: int) -> Mapping[tuple[str,
 def _cpu_hours(runs: pa.Table, fiscal_year: int) -> Mapping[tuple[str, str], Fraction]:
     """Core-hours of the runs released in the fiscal year."""
     start, end = (pa.scalar(at, runs.schema.field("release").type) for at in fiscal_span(fiscal_year))
-    release = runs.column("release")
-    mine = runs.filter(pc.and_(pc.greater_equal(release, start), pc.less(release, end)))
-    # Whole microseconds, so that the sum does not depend on the order of the rows.
-    whole = pc.cast(pc.round(pc.multiply(mine.column("cpu_s"), float(_MICRO))), pa.int64())
-    table = pa.table({"tenant": mine.column("tenant"), "system": mine.column("system"), "cpu": whole})
-    rows = table.group_by(["tenant", "system"]).aggregate([("cpu", "sum")]).to_pylist()
-    return {(row["tenant"], row["system"]): Fraction(row["cpu_sum"], _MICRO * 3600) for row in rows}
+    work = runs.select(["tenant", "system", "release", "cpu_s"])
+    release = work.column("release")
+    mine = work.filter(pc.and_(pc.greater_equal(release, start), pc.less(release, end)))
+    # In one thread: floats added in another order differ in their last bits.
+    sums = mine.group_by(["tenant", "system"], use_threads=False).aggregate([("cpu_s", "sum")]).to_pylist()
+    return {(row["tenant"], row["system"]): _exact(row["cpu_s_sum"]) / 3600 for row in sums}
 
 
 def _peaks(plan: FolderContents, parties: Iterable[Party], users: Mapping[str, Weights]) -> tuple[Peak, ...]:
@@ -139,8 +138,7 @@ def _peaks(plan: FolderContents, parties: Iterable[Party], users: Mapping[str, W
         profile = plan.profile.filter(pc.equal(plan.profile.column("site"), site.id))
         if not profile.num_rows:
             continue
-        sums = profile.group_by("slot").aggregate([("after", "sum")])
-        # Six digits: the last bits of a sum depend on the order of the rows.
+        sums = profile.group_by("slot", use_threads=False).aggregate([("after", "sum")])
         cores = pc.round(sums.column("after_sum"), ndigits=6)
         when = pc.min(sums.filter(pc.equal(cores, pc.max(cores))).column("slot"))
         at = when.as_py()
@@ -149,15 +147,15 @@ def _peaks(plan: FolderContents, parties: Iterable[Party], users: Mapping[str, W
         for row in rows:
             if row["tenant"] == COMMON:
                 for system, part in _shared_parts(plan, site.id, at).items():
-                    demand[COMMON, system] = part * _cores(row["after"])
+                    demand[COMMON, system] = part * _exact(row["after"])
             else:
-                demand[row["tenant"], ""] = _cores(row["after"])
+                demand[row["tenant"], ""] = _exact(row["after"])
         hosts = sum(host.site == site.id for host in plan.layout.hosts)
         found.append(Peak(site.id, hosts, _attributed(demand, users, parties)))
     return tuple(found)
 
 
-def _cores(value: float) -> Fraction:
+def _exact(value: float) -> Fraction:
     return Fraction(round(value * _MICRO), _MICRO)
 
 
@@ -166,7 +164,8 @@ def _shared_parts(plan: FolderContents, site: str, slot: datetime) -> Mapping[st
     system_of = {vm.id: vm.system for vm in plan.layout.vms if vm.tenant == COMMON and vm.site == site}
     load: dict[str, Fraction] = dict.fromkeys(system_of.values(), Fraction(0))
     end, names = slot + SLOT, pa.array(system_of, pa.string())
-    for table, first, last in ((plan.runs, "start", "end"), (plan.online, "from", "until")):
+    runs = plan.runs.select(["vm", "start", "end", "fixed_s", "max_cores"])
+    for table, first, last in ((runs, "start", "end"), (plan.online, "from", "until")):
         kind = table.schema.field(first).type
         here = table.filter(
             pc.and_(
@@ -180,6 +179,6 @@ def _shared_parts(plan: FolderContents, site: str, slot: datetime) -> Mapping[st
         for row in here.to_pylist():
             begin = row[first] + timedelta(seconds=row.get("fixed_s", 0.0))
             overlap = _micro(min(row[last], end) - max(begin, slot))
-            load[system_of[row["vm"]]] += _cores(row["max_cores"] if "max_cores" in row else row["cores"]) * overlap
+            load[system_of[row["vm"]]] += _exact(row["max_cores"] if "max_cores" in row else row["cores"]) * overlap
     total = sum(load.values(), Fraction(0))
     return {system: cores / total if total else Fraction(1, len(load)) for system, cores in load.items()}

@@ -101,7 +101,7 @@ def _values(
             f"費目 {item.id}: 負担方法 {method.id} は使えません（シャープレイ値は、団体ごとの費用が分かるライセンスの"
             "費目に限ります）。ほかの負担方法を split に書いてください"
         )
-    names = [party.id for party in parties]
+    names = sorted(party.id for party in parties)
     if not item.tenants and (whole := cost(frozenset(names))) != item.total_jpy:
         raise RuntimeError(f"{item.id}: v of all tenants is {whole}, the item {item.total_jpy}")
     return shapley.values(names, cost, np.random.default_rng([seed, crc32(item.id.encode())]))

@@ -26,7 +26,8 @@ def whole_yen(amount: int, ratios: Mapping[str, Fraction], unit: int, remainder:
 
     `ratios` add up to 1 and are in the order of the estate. Every share is cut down to a multiple of `unit` yen; what
     is left, less than `unit` per tenant, is taken as the rule says by tenants with a share. Where the rule's tenant
-    has no share, the largest share takes it.
+    has no share, the largest share takes it. Of equals the first by id comes first, so that the order of the estate
+    matters only where the rule says `first`.
     """
     exact = {tenant: amount * ratio for tenant, ratio in ratios.items()}
     cut = {tenant: share // unit * unit for tenant, share in exact.items()}
@@ -35,13 +36,13 @@ def whole_yen(amount: int, ratios: Mapping[str, Fraction], unit: int, remainder:
     if left == 0:
         return Paid(yen, 0, ())
     sharing = [tenant for tenant, ratio in ratios.items() if ratio]
-    largest = max(sharing, key=lambda tenant: ratios[tenant])
+    largest = min(sharing, key=lambda tenant: (-ratios[tenant], tenant))
     takers = [largest]
     if remainder == "first":
         takers = sharing[:1]
     elif remainder == "largest-remainder":
         lost = {tenant: exact[tenant] - cut[tenant] for tenant in sharing}
-        takers = sorted(sharing, key=lambda tenant: -lost[tenant])
+        takers = sorted(sharing, key=lambda tenant: (-lost[tenant], tenant))
     elif isinstance(remainder, TenantTakes) and remainder.tenant in sharing:
         takers = [remainder.tenant]
     given = _hand_out(left, takers, unit)
