@@ -41,7 +41,7 @@ def split(
     try:
         rates = pricing.exchange_rates(rate or ())
         book = pricing.load(prices, rates, rules_dir=rules)
-        methods = splitting.load(splits)
+        methods = splitting.load(splits, billing.payers(plan.estate))
         licences = licensing.count(
             plan.layout,
             fiscal_year=plan.layout.estate.fiscal_year,

@@ -16,7 +16,7 @@ from ..pricing import PriceBook
 from ..splitting import CoalitionCost, Coalitions, MethodBook, grounds, members_of, split
 from . import break_even
 from .current import tenant_bills
-from .items import cost_items, licence_items, part_price
+from .items import COMMON, cost_items, licence_items, part_price
 
 LONGEST = 30
 DEFAULT_YEARS = 5
@@ -53,10 +53,8 @@ def bill(
     priced, unpriced = licence_items(licences.products, plan.layout, plan.estate, book, contract, licence_split)
     items = (*priced, *cost_items(plan.estate, contract))
     ground = grounds(plan, _alone(plan, licences, priced, book, years, rules_dir))
-    names = {party.id for party in ground.parties}
     for item in items:
-        methods.method(item.split, f"費目 {item.id}（split）")
-        methods.require_tenants(item.split, names)
+        methods.method(item.split, f"費目 {item.id} の split")
     splits = tuple(split(item, methods.method(item.split, item.id), ground) for item in items)
     tenants = tenant_bills(ground.parties, items, splits, plan.estate.current_costs, contract)
     found = break_even.find(licences.products, plan.layout, book, years)
@@ -74,6 +72,11 @@ def bill(
         tenants=tenants,
         break_evens=found,
     )
+
+
+def payers(estate: ResolvedEstate) -> tuple[str, ...]:
+    """Answers who may pay: the municipalities, in the order of the estate."""
+    return tuple(tenant.id for tenant in estate.tenants if tenant.id != COMMON)
 
 
 def residents(estate: ResolvedEstate) -> dict[str, int]:

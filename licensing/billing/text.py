@@ -12,6 +12,7 @@ from . import tables
 from .bill import thousand
 
 _WIDEST_LABEL = 60
+_MOST_COLUMNS = 10
 _GRANT = {"eligible": "対象", "not": "対象外", "unknown": "不明"}
 _MARKS = {"unverified": "未確認", "assumed": "仮定値"}
 
@@ -111,7 +112,7 @@ def _comparison(result: BillResult) -> Iterable[str]:
     if known:
         label = "合計" if len(known) == len(result.tenants) else f"合計（現行の分かる {len(known)} 団体）"
         rows.append(_compared(label, sum(t.current_jpy or 0 for t in known), sum(t.proposed_jpy for t in known)))
-    yield from _grid(("", "現行 A", "提案 B", "削減額 A-B", "削減率", ""), rows)
+    yield from _grid([("", "現行 A", "提案 B", "削減額 A-B", "削減率", ""), *rows])
 
 
 def _compared(label: str, current: int | None, proposed: int) -> tuple[str, ...]:
@@ -134,15 +135,20 @@ def _over(result: BillResult) -> Iterable[str]:
 
 
 def _table(table: tables.AmountTable, total: str) -> Iterable[str]:
-    rows = [(line.label, *map(thousand, line.amounts), thousand(line.total)) for line in table.lines]
-    rows.append(("合計", *map(thousand, table.totals), thousand(sum(table.totals))))
-    yield from _grid(("", *table.columns, total), rows)
+    """The table, ten columns at a time; the sum of each row stands at the end of the last ones."""
+    for first in range(0, max(len(table.columns), 1), _MOST_COLUMNS):
+        last = first + _MOST_COLUMNS >= len(table.columns)
+        part = slice(first, first + _MOST_COLUMNS)
+        rows = [(line.label, *map(thousand, line.amounts[part]), thousand(line.total)) for line in table.lines]
+        rows.append(("合計", *map(thousand, table.totals[part]), thousand(sum(table.totals))))
+        whole = [("", *table.columns[part], total), *rows]
+        yield from _grid([row if last else row[:-1] for row in whole])
 
 
-def _grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterable[str]:
-    """Rows with the first column at the left and the others at the right; the last row is a total."""
-    whole = [tuple(header), *((_short(row[0]), *row[1:]) for row in rows)]
-    widths = [max(width(row[index]) for row in whole) for index in range(len(header))]
+def _grid(rows: Sequence[Sequence[str]]) -> Iterable[str]:
+    """Rows with the first column at the left and the others at the right."""
+    whole = [(_short(row[0]), *row[1:]) for row in rows]
+    widths = [max(width(row[index]) for row in whole) for index in range(len(whole[0]))]
     for row in whole:
         cells = [_padded(row[0], widths[0], left=True)]
         cells += [_padded(cell, wide, left=False) for cell, wide in zip(row[1:], widths[1:], strict=True)]
