@@ -139,7 +139,7 @@ def _verdict(
     proposed = sum(tenant.proposed_jpy for tenant in known)
     who = "" if len(known) == len(tenants) else f"現行が分かる {len(known)} 団体では"
     rises = sum(tenant.proposed_jpy > (tenant.current_jpy or 0) for tenant in known)
-    more = f"、増える団体 {rises}" if rises else ""
+    more = f"、費用が増える団体 {rises}" if rises else ""
     return f"{'、'.join(said)} — {who}現行（A）{thousand(current)} 千円に対し{change(current, proposed)}{more}"
 
 

@@ -166,11 +166,17 @@ def _padded(text: str, wide: int, *, left: bool) -> str:
 
 
 def _short(label: str) -> str:
+    """The label, shortened in its middle: its end tells editions apart."""
     if width(label) <= _WIDEST_LABEL:
         return label
+    end = _kept(label[::-1], _WIDEST_LABEL // 3)[::-1]
+    return f"{_kept(label, _WIDEST_LABEL - width(end) - 2)}…{end}"
+
+
+def _kept(label: str, wide: int) -> str:
     kept = ""
     for character in label:
-        if width(kept + character) > _WIDEST_LABEL - 2:
+        if width(kept + character) > wide:
             break
         kept += character
-    return kept + "…"
+    return kept
