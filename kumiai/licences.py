@@ -31,6 +31,7 @@ def count(
     source: Annotated[Path, typer.Argument(metavar="DIR|LAYOUT", help="計画フォルダー、または layout.json")],
     as_of: Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="この日の必要数 (YYYY-MM-DD)")] = None,
     rules: Annotated[Path | None, typer.Option("--rules", metavar="DIR", help="追加の規則のフォルダー")] = None,
+    series: Annotated[bool, typer.Option("--series", help="年度を通じた必要数の変化も示す")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON で出力する")] = False,
 ) -> None:
     """この構成に要るライセンスの数と、年度内に起こる違反を示す。"""
@@ -41,7 +42,7 @@ def count(
     if not source.exists():
         raise RefusedError(f"{source}: 計画フォルダーも layout.json もありません")
     plan = folder.read_planned(source) if source.is_dir() else None
-    layout = plan.layout if plan is not None else folder.read_layout(source)
+    layout, digest = (plan.layout, plan.layout_digest) if plan else folder.read_layout_and_digest(source)
     try:
         result = licensing.count(
             layout,
@@ -49,7 +50,9 @@ def count(
             entitlements=None if plan is None else plan.estate.entitlements,
             as_of=day,
             rules_dir=rules,
-            layout_digest=None if plan is None else plan.layout_digest,
+            layout_digest=digest,
+            residents=None if plan is None else {t.id: t.population for t in plan.estate.tenants},
+            series=series,
         )
     except licensing.LicensingError as error:
         raise RefusedError(*str(error).splitlines()) from None
