@@ -1,13 +1,13 @@
 """What a product would count if only some tenants were there: v(S), exactly, many thousands of times.
 
 The layout stays as it is; only the VMs of the others are not there. Hosts, host sets, moves and affinities are those of
-the plan. Uses that last the whole year stay in a tracker from one coalition to the next, so that a walk over all
-coalitions puts and takes few of them; only what changes during the year is followed through it each time.
+the plan. The uses at the year's start stay in a tracker from one coalition to the next, so that a walk over all
+coalitions puts and takes few of them; what changes during the year is followed through it and undone each time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import pairwise
@@ -44,6 +44,9 @@ from .ground_records import CoalitionCost
 
 Groups = frozenset[int]
 """Numbers of the groups of VMs that are there."""
+
+_Change = tuple[datetime, int, Use | None, Use | None]
+"""When, of which group, before, after."""
 
 
 @dataclass(frozen=True)
@@ -83,25 +86,21 @@ class _Span:
     start: datetime
     end: datetime
     tracker: Tracker
-    lasting: Mapping[int, list[Use]]
-    """Uses that do not change."""
     first: Mapping[int, list[Use]]
-    """Uses at the start that do."""
-    events: list[tuple[datetime, int, Use | None, Use | None]]
-    """Changes in order of time: when, of which group, before, after."""
+    """Uses at the start."""
+    events: Sequence[_Change]
+    """In order of time."""
     present: Groups = field(default_factory=frozenset)
-    """Groups whose lasting uses the tracker holds."""
+    """Groups whose first uses the tracker holds."""
 
     def steps(self, groups: Groups, line: Line, reach: Reach, hosts_of: HostsOf) -> list[Step]:
-        """The count of some groups over the span. The tracker keeps their lasting uses and nothing else."""
+        """The count of some groups over the span. What changes in it is undone: the tracker keeps their first uses."""
         change = self.tracker.change
         for group in sorted(groups ^ self.present):
-            for use in self.lasting[group]:
+            for use in self.first[group]:
                 change(*((None, use) if group in groups else (use, None)))
         self.present = groups
-        done: list[tuple[Use | None, Use | None]] = [(None, use) for group in groups for use in self.first[group]]
-        for before, after in done:
-            change(before, after)
+        done: list[tuple[Use | None, Use | None]] = []
         found, since = [], self.start
         for at, group, before, after in self.events:
             if group not in groups:
@@ -171,26 +170,20 @@ class LineCoalitions:
         ways, tracker = Ways(self._line, version, self._reach), Tracker(self._reach.hosts)
         for place in self._line.hosts:
             tracker.change(None, use_of(place, ways.of(place), self._reach, start, self._hosts_of))
-        span = _Span(version, start, end, tracker, {}, {}, [])
-        lasting: dict[int, list[Use]] = {}
-        first: dict[int, list[Use]] = {}
+        first: dict[int, list[Use]] = {number: [] for number in range(len(self._seats))}
+        events: list[_Change] = []
         for number, seats in enumerate(self._seats):
-            lasting[number], first[number] = [], []
             for seat in seats:
                 counting = ways.of(seat)
                 before = use_of(seat, counting, self._reach, start, self._hosts_of)
-                changes: list[tuple[datetime, int, Use | None, Use | None]] = []
+                if before is not None:
+                    first[number].append(before)
                 for at in sorted({at for at in change_points(seat, counting, self._reach) if start < at < end}):
                     after = use_of(seat, counting, self._reach, at, self._hosts_of)
-                    held = changes[-1][3] if changes else before
-                    if after != held:
-                        changes.append((at, number, held, after))
-                span.events += changes
-                if before is not None:
-                    (first if changes else lasting)[number].append(before)
-        span.events.sort(key=lambda event: event[0])
-        span.lasting, span.first = lasting, first
-        return span
+                    if after != before:
+                        events.append((at, number, before, after))
+                        before = after
+        return _Span(version, start, end, tracker, first, sorted(events, key=lambda event: event[0]))
 
 
 def _grades(due: Owed) -> tuple[GradeCount, ...]:

@@ -95,7 +95,7 @@ one unit of truncation each; or one tenant."""
 
 def _parts_add_up(parts: tuple[Part, ...]) -> tuple[Part, ...]:
     if not parts:
-        raise PydanticCustomError("no_parts", "部分がありません。- {{by: equal}} のように一つ以上書いてください")
+        raise PydanticCustomError("no_parts", "部分がありません。- {by: equal} のように一つ以上書いてください")
     problem = add_up_problem(tuple(part.share for part in parts))
     if problem is not None:
         raise PydanticCustomError("add_up", "部分（share）の{problem}", {"problem": problem})

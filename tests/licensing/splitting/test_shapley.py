@@ -150,7 +150,7 @@ def test_drawn_values_are_the_same_with_the_same_seed():
 
 def test_intervals_cover_the_exact_value_about_as_often_as_they_say():
     """95 % each: over 60 seeds x 8 players, 480 intervals, between 91 % and 98.5 % hold the value."""
-    runways = {player: length for player, length in zip("abcdefgh", (3, 8, 11, 13, 18, 30, 31, 60), strict=True)}
+    runways = dict(zip("abcdefgh", (3, 8, 11, 13, 18, 30, 31, 60), strict=True))
     exact = shapley.exact("abcdefgh", airport(**runways))
     held = 0
     for seed in range(60):
