@@ -45,7 +45,7 @@ def split(
         licences = licensing.count(
             plan.layout,
             fiscal_year=plan.layout.estate.fiscal_year,
-            entitlements=plan.estate.entitlements,
+            entitlements=None,  # what is needed is billed, whatever is held
             rules_dir=rules,
             layout_digest=plan.layout_digest,
             residents=billing.residents(plan.estate),

@@ -73,8 +73,11 @@ class Reach:
         if not vm.affinity and moves is None:
             return self.host_sets[vm.may_run_on]
         allowed = self._by_affinity(vm, pinning) if pinning.affinity_narrows else self.host_sets[vm.may_run_on]
-        planned = {host for move in moves or () for host in (move.from_host, move.to_host)}
-        return allowed | planned
+        return allowed | self._planned(vm)
+
+    def _planned(self, vm: VmRecord) -> Hosts:
+        """Both ends of the VM's planned moves."""
+        return frozenset(host for move in self.moves.get(vm.id, ()) for host in (move.from_host, move.to_host))
 
     def _by_affinity(self, vm: VmRecord, pinning: Pinning) -> Hosts:
         allowed = self._own(vm)
@@ -121,8 +124,11 @@ class Reach:
         if scope.window_days is not None:
             return self.ran_on(vm, at, timedelta(days=scope.window_days))
         here = self.running(vm, at)
-        if scope.hosts == "running" or (scope.hosts == "reachable" and vm.pinned and pinning.narrows_reach):
+        if scope.hosts == "running":
             return self._with(None, here)
+        if scope.hosts == "reachable" and vm.pinned and pinning.narrows_reach:
+            # A pinned VM with a planned move is unpinned for it: source and target count.
+            return self._with(self._planned(vm) or None, here)
         if scope.hosts == "everywhere":
             return self._all()
         return self._with(self.sites[vm.site] if scope.hosts == "site" else self.movable(vm, pinning), here)

@@ -24,6 +24,7 @@ from .tracker import Tracker, likeness
 HostsOf = Callable[[VmRecord, datetime, Counting], frozenset[str]]
 """Hosts that count for a VM at an instant under a rule."""
 
+PERIOD_MONTHS = {"month": 1, "quarter": 3, "fiscal-year": 12}
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
 
 
@@ -208,9 +209,43 @@ def steps(
 ) -> tuple[Step, ...]:
     """Answers the count of a line over `[start, end)` under its time law: the steps join without gaps.
 
-    `hosts_of` replaces the planned reach.
+    The peak of a period is that of the whole period, also where `start` and `end` are within it. `hosts_of` replaces
+    the planned reach.
     """
-    return tuple(levelled(exact_steps(line, reach, start, end, hosts_of)))
+    first, last = version_at(line.rule, _day(start)), version_at(line.rule, _day(end - timedelta.resolution))
+    begin, stop = _period_of(start, first)[0], _period_of(end - timedelta.resolution, last)[1]
+    whole = levelled(exact_steps(line, reach, min(begin, start), max(stop, end), hosts_of))
+    return tuple(
+        replace(step, from_=max(step.from_, start), until=min(step.until, end))
+        for step in whole
+        if step.from_ < end and step.until > start
+    )
+
+
+def _period_of(at: datetime, version: Version) -> tuple[datetime, datetime]:
+    """The period of the version's law that holds an instant, no longer than the version is valid."""
+    if version.time.period is None:
+        return at, at
+    months = PERIOD_MONTHS[version.time.period]
+    first = _month(at) // months * months
+    begin, end = _month_start(first), _month_start(first + months)
+    if version.valid_to is not None:
+        end = min(end, midnight(version.valid_to))
+    return max(begin, midnight(version.valid_from)), end
+
+
+def _day(at: datetime) -> date:
+    return at.astimezone(JST).date()
+
+
+def _month(at: datetime) -> int:
+    """Months since April of the year 0: fiscal years begin in April, and quarters are the same in both years."""
+    day = _day(at)
+    return day.year * 12 + day.month - 4
+
+
+def _month_start(month: int) -> datetime:
+    return midnight(date((month + 3) // 12, (month + 3) % 12 + 1, 1))
 
 
 def required(of: Sequence[Step]) -> Step:
@@ -271,9 +306,7 @@ def _period_key(step: Step) -> object:
     begin = step.from_.astimezone(JST)
     if time_law.law == "hourly-meter":
         return (step.version.valid_from, begin.replace(minute=0, second=0, microsecond=0))
-    length = {"month": 1, "quarter": 3, "fiscal-year": 12}[time_law.period or "month"]
-    # Fiscal years begin in April, three months into the calendar year; quarters are the same in both.
-    return (step.version.valid_from, (begin.year * 12 + begin.month - 1 - 3) // length)
+    return (step.version.valid_from, _month(begin) // PERIOD_MONTHS[time_law.period or "month"])
 
 
 def _cut(step: Step) -> Iterator[Step]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from math import ceil
 
 from estate.resolved import ResolvedEstate
 from layout.bill_records import BillItem, UnpricedProduct, YearAmount
 from layout.licence_records import Number, ProductResult
-from layout.records import Layout, Product
+from layout.records import Layout
 
+from ..lines import lines_of
 from ..pricing import PARTS, PriceBook, PricedPart
 
 COMMON = "common"
@@ -31,13 +32,14 @@ def licence_items(
     """
     items: list[BillItem] = []
     unpriced: list[UnpricedProduct] = []
+    users = _users_of(layout, estate, book)
     for product in products:
         parts = book.cost(product, len(contract))
         if parts is None:
             unpriced.append(_unpriced(product, book.why_unpriced(product) or ""))
             continue
-        users = _users(product, layout, estate)
-        items.extend(_licence_item(product, part, users, contract, split) for part in parts)
+        its = users[_article(product.rule, product.options)]
+        items.extend(_licence_item(product, part, its, contract, split) for part in parts)
     return tuple(items), tuple(unpriced)
 
 
@@ -147,21 +149,20 @@ def _of_grade(product: ProductResult, grade: str) -> Number:
     return next(found.quantity for found in product.grades if found.grade == grade)
 
 
-def _users(product: ProductResult, layout: Layout, estate: ResolvedEstate) -> tuple[str, ...]:
-    """The tenants whose VMs have the product; nobody in particular where a host or a shared VM has it."""
-
-    def has(products: Iterable[Product]) -> bool:
-        # Separate options with their defaults are in the product, what a use writes may be less.
-        return any(
-            use.rule == product.rule
-            and all(use.options.get(name, value) == value for name, value in product.options.items())
-            for use in products
+def _users_of(layout: Layout, estate: ResolvedEstate, book: PriceBook) -> Mapping[str, tuple[str, ...]]:
+    """By article, the tenants whose VMs have it; nobody in particular where a host or a shared VM has it."""
+    found: dict[str, tuple[str, ...]] = {}
+    for line in lines_of(layout, book.rules):
+        tenants = {seat.owner.tenant for seat in line.vms}
+        shared = bool(line.hosts) or COMMON in tenants
+        found[_article(line.rule.id, line.options)] = (
+            () if shared else tuple(tenant.id for tenant in estate.tenants if tenant.id in tenants)
         )
+    return found
 
-    if any(has(host.products) for host in layout.hosts):
-        return ()
-    found = {vm.tenant for vm in layout.vms if has(vm.products)}
-    return () if COMMON in found else tuple(tenant.id for tenant in estate.tenants if tenant.id in found)
+
+def _article(rule: str, options: Mapping[str, object]) -> str:
+    return repr((rule, sorted(options.items())))
 
 
 def _unpriced(product: ProductResult, because: str) -> UnpricedProduct:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from math import ceil, floor
 from typing import Literal
 
@@ -117,14 +118,23 @@ class PriceBook:
                 return f"価格表「{found[0].file.name}」の価格の種類が、数え方（時間課金かどうか）と合いません"
         return None
 
+    @cached_property
+    def _by_rule(self) -> Mapping[str, Sequence[tuple[PriceList, tuple[Price, ...]]]]:
+        """The prices of each rule, the last list first."""
+        found: dict[str, list[tuple[PriceList, tuple[Price, ...]]]] = {}
+        for entry in reversed(self.lists):
+            for rule in dict.fromkeys(price.rule for price in entry.file.prices):
+                prices = tuple(price for price in entry.file.prices if price.rule == rule)
+                found.setdefault(rule, []).append((entry, prices))
+        return found
+
     def _find(self, product: ProductResult, grade: str | None) -> tuple[PriceList, Price] | None:
         day = product.at.astimezone(JST).date()
-        for entry in reversed(self.lists):
+        for entry, prices in self._by_rule.get(product.rule, ()):
             fitting = [
                 price
-                for price in entry.file.prices
-                if price.rule == product.rule
-                and price.grade == grade
+                for price in prices
+                if price.grade == grade
                 and price.holds_on(day)
                 and all(_same(product.options.get(name), value) for name, value in price.options.items())
             ]
