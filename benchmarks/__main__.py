@@ -2,6 +2,6 @@
 
 from . import licence_count, licence_split, plan_pilot
 
-licence_split.main()
 plan_pilot.main()
 licence_count.main()
+licence_split.main()

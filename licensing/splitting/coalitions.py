@@ -39,7 +39,7 @@ from ..timeline import (
     planned_hosts,
     use_of,
 )
-from ..tracker import Tracker
+from ..tracker import Tracker, likeness
 from .ground_records import CoalitionCost
 
 Groups = frozenset[int]
@@ -86,8 +86,8 @@ class _Span:
     start: datetime
     end: datetime
     tracker: Tracker
-    first: Mapping[int, list[Use]]
-    """Uses at the start."""
+    first: Mapping[int, Sequence[tuple[Use, int]]]
+    """Uses at the start, and how many count alike."""
     events: Sequence[_Change]
     """In order of time."""
     present: Groups = field(default_factory=frozenset)
@@ -97,22 +97,25 @@ class _Span:
         """The count of some groups over the span. What changes in it is undone: the tracker keeps their first uses."""
         change = self.tracker.change
         for group in sorted(groups ^ self.present):
-            for use in self.first[group]:
-                change(*((None, use) if group in groups else (use, None)))
+            for use, number in self.first[group]:
+                self.tracker.add_alike(use, number if group in groups else -number)
         self.present = groups
         done: list[tuple[Use | None, Use | None]] = []
         found, since = [], self.start
+
+        def step(until: datetime) -> Step:
+            moment = Moment(line, self.version, reach, hosts_of, since)
+            return Step(since, until, self.tracker.quantity(), self.tracker.hosts(), moment)
+
         for at, group, before, after in self.events:
             if group not in groups:
                 continue
             if at > since:
-                moment = Moment(line, self.version, reach, hosts_of, since)
-                found.append(Step(since, at, self.tracker.quantity(), moment))
+                found.append(step(at))
                 since = at
             change(before, after)
             done.append((before, after))
-        moment = Moment(line, self.version, reach, hosts_of, since)
-        found.append(Step(since, self.end, self.tracker.quantity(), moment))
+        found.append(step(self.end))
         for before, after in reversed(done):
             change(after, before)
         return found
@@ -170,19 +173,21 @@ class LineCoalitions:
         ways, tracker = Ways(self._line, version, self._reach), Tracker(self._reach.hosts)
         for place in self._line.hosts:
             tracker.change(None, use_of(place, ways.of(place), self._reach, start, self._hosts_of))
-        first: dict[int, list[Use]] = {number: [] for number in range(len(self._seats))}
+        first: dict[int, tuple[tuple[Use, int], ...]] = {}
         events: list[_Change] = []
         for number, seats in enumerate(self._seats):
+            alike: dict[object, list[Use]] = {}
             for seat in seats:
                 counting = ways.of(seat)
                 before = use_of(seat, counting, self._reach, start, self._hosts_of)
                 if before is not None:
-                    first[number].append(before)
+                    alike.setdefault(likeness(before) or seat.owner.id, []).append(before)
                 for at in sorted({at for at in change_points(seat, counting, self._reach) if start < at < end}):
                     after = use_of(seat, counting, self._reach, at, self._hosts_of)
                     if after != before:
                         events.append((at, number, before, after))
                         before = after
+            first[number] = tuple((uses[0], len(uses)) for uses in alike.values())
         return _Span(version, start, end, tracker, first, sorted(events, key=lambda event: event[0]))
 
 

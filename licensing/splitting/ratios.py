@@ -61,18 +61,41 @@ def _peak_weights(names: Sequence[str], grounds: Grounds) -> dict[str, Fraction]
     return weights
 
 
-def of_year(of: Basis, parties: Sequence[Party], fiscal_year: int) -> tuple[dict[str, Fraction], bool]:
-    """Answers each tenant's ratio of one basis in a year, and whether the basis was empty.
+@dataclass(frozen=True)
+class Ratios:
+    """What part of an item each tenant owes in a year, by tenant."""
+
+    whole: Mapping[str, Fraction]
+    """Of all bases together; they add up to 1."""
+    of_basis: tuple[Mapping[str, Fraction], ...]
+    """Of each basis alone; each adds up to 1."""
+    empty: frozenset[int]
+    """Bases in which nobody has a weight."""
+
+
+def of_months(bases: Sequence[Basis], parties: Sequence[Party], months: Sequence[int]) -> Ratios:
+    """Answers each tenant's ratios in a year of so many months of membership."""
+    found = [_of_basis(of, parties, months) for of in bases]
+    of_basis = tuple(ratios for ratios, _ in found)
+    whole = {
+        party.id: sum((of.share * ratios[party.id] for of, ratios in zip(bases, of_basis, strict=True)), ZERO)
+        for party in parties
+    }
+    return Ratios(whole, of_basis, frozenset(index for index, (_, empty) in enumerate(found) if empty))
+
+
+def _of_basis(of: Basis, parties: Sequence[Party], months: Sequence[int]) -> tuple[dict[str, Fraction], bool]:
+    """Ratios of one basis, and whether nobody has a weight in it.
 
     Weights count by months of membership. Where nobody has a weight (no use at all, say), the part is shared equally
     by months; in a year without members, equally by all.
     """
-    months = {party.id: party.months(fiscal_year) for party in parties}
-    weighed = {name: of.weights[name] * months[name] for name in months}
+    names = [party.id for party in parties]
+    weighed = {name: of.weights[name] * count for name, count in zip(names, months, strict=True)}
     total = sum(weighed.values(), ZERO)
     if total:
         return {name: weight / total for name, weight in weighed.items()}, False
-    members = sum(months.values())
+    members = sum(months)
     if members:
-        return {name: Fraction(count, members) for name, count in months.items()}, True
-    return {name: Fraction(1, len(months)) for name in months}, True
+        return {name: Fraction(count, members) for name, count in zip(names, months, strict=True)}, True
+    return dict.fromkeys(names, Fraction(1, len(names))), True

@@ -9,7 +9,6 @@ from math import factorial, sqrt
 from statistics import fmean, stdev
 
 import numpy as np
-from scipy import stats  # type: ignore[import-untyped]  # scipy ships no type information
 
 EXACT_PLAYERS = 15
 """Up to so many players every coalition is counted (2^15 = 32,768), above them joining orders are drawn."""
@@ -80,7 +79,9 @@ def sampled(players: Sequence[str], cost: Cost, generator: np.random.Generator, 
                 before = after
         for player, twice in both.items():
             added[player].append(twice)
-    wide = float(stats.t.ppf(0.975, pairs - 1)) / sqrt(pairs)
+    from scipy.special import stdtrit  # type: ignore[import-untyped]  # scipy ships no type information
+
+    wide = float(stdtrit(pairs - 1, 0.975)) / sqrt(pairs)
     values = {}
     for player, sums in added.items():
         halves = [total / 2 for total in sums]

@@ -26,9 +26,7 @@ class _Year:
     """One year of one item."""
 
     amount: int
-    of_basis: tuple[Mapping[str, Fraction], ...]
-    """Ratios per basis; each adds up to 1."""
-    ratios: Mapping[str, Fraction]
+    ratios: ratios.Ratios
     paid: Paid
 
 
@@ -45,17 +43,14 @@ def split(item: BillItem, method: SplitMethod, grounds: Grounds, *, seed: int = 
     values = _values(item, method, parties, cost, seed)
     phi = {name: value.value for name, value in values.items()}
     bases = [ratios.basis(part, parties, grounds, phi) for part in method.parts]
-    years, empty = [], set[int]()
+    known: dict[tuple[int, ...], ratios.Ratios] = {}
+    years = []
     for year in item.years:
-        found = [ratios.of_year(basis, parties, year.year) for basis in bases]
-        empty |= {index for index, (_, was_empty) in enumerate(found) if was_empty}
-        of_basis = tuple(of for of, _ in found)
-        whole = {
-            party.id: sum((b.share * of[party.id] for b, of in zip(bases, of_basis, strict=True)), ZERO)
-            for party in parties
-        }
-        paid = whole_yen(year.amount_jpy, whole, method.truncate_jpy, method.remainder)
-        years.append(_Year(year.amount_jpy, of_basis, whole, paid))
+        months = tuple(party.months(year.year) for party in parties)
+        if months not in known:
+            known[months] = ratios.of_months(bases, parties, months)
+        paid = whole_yen(year.amount_jpy, known[months].whole, method.truncate_jpy, method.remainder)
+        years.append(_Year(year.amount_jpy, known[months], paid))
     shares = tuple(_share(item, party, bases, years, cost, values.get(party.id)) for party in parties)
     taken_by = list(dict.fromkeys(name for year in years for name in year.paid.taken_by))
     result = ItemSplit(
@@ -71,7 +66,9 @@ def split(item: BillItem, method: SplitMethod, grounds: Grounds, *, seed: int = 
             method,
             parties,
             over=[share.tenant for share in shares if checks.over_stand_alone(share)],
-            empty=[bases[index].by for index in sorted(empty)],
+            empty=[
+                basis.by for index, basis in enumerate(bases) if any(index in found.empty for found in known.values())
+            ],
             has_cost=cost is not None,
             sampled=any(value.interval for value in values.values()),
         ),
@@ -118,7 +115,7 @@ def _share(
     elements = tuple(
         SplitElement(
             by=basis.by,
-            ratio=float(basis.share * _mean((year.amount, year.of_basis[index][party.id]) for year in years)),
+            ratio=float(basis.share * _mean((year.amount, year.ratios.of_basis[index][party.id]) for year in years)),
             unit=basis.unit,
             quantity=_number(basis.shown[party.id]),
         )
@@ -126,7 +123,7 @@ def _share(
     )
     return ItemShare(
         tenant=party.id,
-        ratio=float(_mean((year.amount, year.ratios[party.id]) for year in years)),
+        ratio=float(_mean((year.amount, year.ratios.whole[party.id]) for year in years)),
         elements=elements,
         years=tuple(
             YearAmount(year=of.year, amount_jpy=year.paid.yen[party.id])
@@ -140,10 +137,12 @@ def _share(
 def _mean(amounts: Iterable[tuple[int, Fraction]]) -> Fraction:
     """The ratio over the contract: years weigh by their amounts, all the same where every amount is 0."""
     pairs = list(amounts)
+    if all(ratio == pairs[0][1] for _, ratio in pairs):
+        return pairs[0][1] if pairs else ZERO
     total = sum(amount for amount, _ in pairs)
     if total:
         return sum((amount * ratio for amount, ratio in pairs), ZERO) / total
-    return sum((ratio for _, ratio in pairs), ZERO) / len(pairs) if pairs else ZERO
+    return sum((ratio for _, ratio in pairs), ZERO) / len(pairs)
 
 
 def _interval(
@@ -152,10 +151,10 @@ def _interval(
     """The interval of what the tenant pays: that of its value, in the proportion of its payment to its value."""
     if value is None or value.interval is None:
         return None
-    paid = sum((year.amount * year.ratios[party.id] for year in years), ZERO)
+    paid = sum((year.amount * year.ratios.whole[party.id] for year in years), ZERO)
     by_value = sum(
         (
-            year.amount * basis.share * year.of_basis[index][party.id]
+            year.amount * basis.share * year.ratios.of_basis[index][party.id]
             for year in years
             for index, basis in enumerate(bases)
             if basis.by == "shapley"
