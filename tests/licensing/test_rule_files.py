@@ -106,8 +106,8 @@ def test_a_rule_file_that_cannot_be_is_refused_with_its_line(case: Broken, tmp_p
 
 
 def test_a_folder_without_rules_and_a_file_of_another_ending(tmp_path: Path):
-    with pytest.raises(licensing.LicensingError, match="規則のファイル（\\*.yaml）がありません"):
+    with pytest.raises(licensing.LicensingError, match=r"規則のファイル（\*.yaml）がありません"):
         rulebook.load_rules(tmp_path)
     (tmp_path / "ours.yml").write_text("format: 1\n", encoding="utf-8")
-    with pytest.raises(licensing.LicensingError, match="ours.yml: 規則のファイルの名前は .yaml で終わる"):
+    with pytest.raises(licensing.LicensingError, match=r"ours\.yml: 規則のファイルの名前は \.yaml で終わる"):
         rulebook.load_rules(tmp_path)
