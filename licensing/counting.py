@@ -80,7 +80,7 @@ def _count(
     needed = [(line, owed(of)) for line, of in counted]
     found = () if entitlements is None else violations.find(counted, entitlements, reach, start, end)
     products = tuple(
-        _product(line, due, of if series else None) for (line, due), (_, of) in zip(needed, counted, strict=True)
+        product_of(line, due, of if series else None) for (line, due), (_, of) in zip(needed, counted, strict=True)
     )
     named = [f"{p.name} {wording.plain(p.quantity)} {p.unit}" for p in products]
     violated = tuple(_violation(violation) for violation in found)
@@ -101,7 +101,8 @@ def _count(
     )
 
 
-def _product(line: Line, due: Owed, series: Sequence[Step] | None) -> ProductResult:
+def product_of(line: Line, due: Owed, series: Sequence[Step] | None) -> ProductResult:
+    """Answers one line of the result: what a product's time law requires, and why; `series` if it was asked for."""
     step = due.peak
     version, pack = step.version, step.version.pack
     words: dict[int, str] = {}
