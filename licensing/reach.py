@@ -123,15 +123,24 @@ class Reach:
         """Answers the hosts that count for the VM at an instant under a rule's scope and pinning."""
         if scope.window_days is not None:
             return self.ran_on(vm, at, timedelta(days=scope.window_days))
-        here = self.running(vm, at)
         if scope.hosts == "running":
-            return self._with(None, here)
+            return self.here(vm, at)
         if scope.hosts == "reachable" and vm.pinned and pinning.narrows_reach:
             # A pinned VM with a planned move is unpinned for it: source and target count.
-            return self._with(self._planned(vm) or None, here)
+            return self._with(self._planned(vm) or None, self.running(vm, at))
         if scope.hosts == "everywhere":
             return self._all()
-        return self._with(self.sites[vm.site] if scope.hosts == "site" else self.movable(vm, pinning), here)
+        if scope.hosts == "site":
+            return self.on_site(vm, at)
+        return self._with(self.movable(vm, pinning), self.running(vm, at))
+
+    def here(self, vm: VmRecord, at: datetime) -> Hosts:
+        """Answers the host that the VM runs on, as a set."""
+        return self._with(None, self.running(vm, at))
+
+    def on_site(self, vm: VmRecord, at: datetime) -> Hosts:
+        """Answers every host of the VM's site, and the one it runs on."""
+        return self._with(self.sites.get(vm.site), self.running(vm, at))
 
     def _with(self, others: Hosts | None, here: str) -> Hosts:
         if others is not None and here in others:
