@@ -16,10 +16,9 @@ def counted(plan):
 
 def test_a_right_that_is_lost_is_told():
     hosts = [host("kvm01"), host("kvm02")]
+    told = "は固定されていないか移動の予定があるため、partitioning: soft として数えた"
     lost = counted(layout(hosts, [vm("a", "kvm01", BOUND), vm("b", "kvm01", BOUND)]))
-    assert (
-        "仮想サーバ a ほか 1 台 は固定されていないか移動の予定があるため、partitioning: soft として数えた" in lost.notes
-    )
+    assert f"仮想サーバ a ほか 1 台 {told}" in lost.notes
     kept = counted(layout(hosts, [vm("a", "kvm01", BOUND, pinned=True)]))
     assert not any(told in note for note in kept.notes)
 
