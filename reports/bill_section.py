@@ -10,7 +10,19 @@ from .evidence import LEGEND, PRICE_EVIDENCE, mark
 from .figures import count, number, period, share
 from .ledgers import written
 from .markup import Markup, Part, join, table, tag
-from .money import CATEGORIES, GRANTS, KINDS, amounts, change, change_sentence, sums, tax, thousand, years_of
+from .money import (
+    CATEGORIES,
+    GRANTS,
+    KINDS,
+    amounts,
+    change,
+    change_sentence,
+    price_notes,
+    sums,
+    tax,
+    thousand,
+    years_of,
+)
 from .record import ReportRecord
 
 REMEDIES = {
@@ -35,7 +47,7 @@ def bill_section(record: ReportRecord) -> Markup:
         (
             tag("p", bill.verdict),
             tag("p", tag("strong", bill.notice), class_="note"),
-            _examples(bill),
+            *(tag("p", note, class_="note") for note in price_notes(bill)),
             tag(
                 "p",
                 f"契約期間は{fiscal_year_name(years[0])}から{fiscal_year_name(years[-1])}までの {bill.years} 年"
@@ -71,12 +83,6 @@ def remedy_section(record: ReportRecord) -> Markup:
             *(_remedies(case, names, licences) for case in licences.remedies),
         )
     )  # fmt: skip
-
-
-def _examples(bill: BillResult) -> Markup | None:
-    if not any(prices.evidence == "example" for prices in bill.price_lists):
-        return None
-    return tag("p", "価格は動作を示すための例を含みます。実際の価格ではありません。", class_="note")
 
 
 def _heads(bill: BillResult) -> tuple[str, ...]:

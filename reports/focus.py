@@ -20,6 +20,7 @@ from layout.bill_records import BillItem, BillResult, ItemShare, ItemSplit, Tena
 
 from .ledgers import vendor
 from .markup import visible
+from .money import price_evidence
 
 FOCUS_COLUMNS = (
     "AllocatedMethodDetails", "AllocatedMethodId", "AllocatedResourceId", "AllocatedResourceName", "AllocatedTags",
@@ -32,7 +33,8 @@ FOCUS_COLUMNS = (
 )  # fmt: skip
 OWN_COLUMNS = (
     "x_ContractNotice", "x_EvidenceMark", "x_EvidenceSource", "x_FiscalYear", "x_GrantEligibility", "x_ItemCategory",
-    "x_MethodName", "x_MethodRatio", "x_MethodSource", "x_OriginChargeCost", "x_OriginChargeId", "x_PriceListId",
+    "x_MethodName", "x_MethodRatio", "x_MethodSource", "x_OriginChargeCost", "x_OriginChargeId", "x_PriceEvidence",
+    "x_PriceListId",
 )  # fmt: skip
 RATIO_DIGITS = 12
 """Decimals of a ratio; the ratios of one origin charge add up to exactly 1 in these decimals."""
@@ -178,6 +180,7 @@ def _origin_columns(
         "x_MethodSource": split.source,
         "x_OriginChargeCost": str(amount),
         "x_OriginChargeId": f"{item.id}:{year}",
+        "x_PriceEvidence": price_evidence(bill, item),
         "x_PriceListId": item.price_list or "",
     }
 

@@ -253,8 +253,9 @@ class Sheet:
 
     def _lines(self, index: int, text: str) -> int:
         """Lines that a wrapped text takes in its column."""
-        room = max(self._widths.get(index, 13) - 2.5, 2)
-        return sum(max(1, math.ceil(_width(part) / room)) for part in text.split("\n"))
+        room = max(self._widths.get(index, 13) - 2, 2)
+        # A full-width character of this size takes a little less than two columns.
+        return sum(max(1, math.ceil(_width(part) * 0.95 / room)) for part in text.split("\n"))
 
     def at(self, column: int, row: int | None = None, *, fixed: bool = False) -> str:
         """The address of a cell of the current (or another) row."""
