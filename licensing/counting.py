@@ -112,7 +112,7 @@ def _product(line: Line, due: Owed, series: Sequence[Step] | None) -> ProductRes
         options=dict(line.options),
         quantity=wording.number(due.quantity),
         unit=line.rule.unit,
-        packs=None if pack is None else _packs(due.quantity, pack),
+        packs=None if pack is None else packs_of(due.quantity, pack),
         pack=None if pack is None else pack.name,
         at=step.from_,
         until=step.until,
@@ -151,7 +151,7 @@ def _series_step(step: Step) -> SeriesStep:
     return SeriesStep(**{"from": step.from_}, until=step.until, quantity=wording.number(step.quantity))
 
 
-def _packs(quantity: Exact, pack: Pack) -> int:
+def packs_of(quantity: Exact, pack: Pack) -> int:
     """Packs to buy; nothing is ordered where nothing is needed."""
     return ceil(Fraction(max(quantity, pack.least or 0), pack.size)) if quantity else 0
 
