@@ -232,10 +232,10 @@ def steps(
     """
     first, last = version_at(line.rule, _day(start)), version_at(line.rule, _day(end - timedelta.resolution))
     begin, stop = _period_of(start, first)[0], _period_of(end - timedelta.resolution, last)[1]
-    whole = levelled(exact_steps(line, reach, min(begin, start), max(stop, end), hosts_of))
+    peaks = levelled(exact_steps(line, reach, min(begin, start), max(stop, end), hosts_of))
     return tuple(
         replace(step, from_=max(step.from_, start), until=min(step.until, end))
-        for step in whole
+        for step in peaks
         if step.from_ < end and step.until > start
     )
 

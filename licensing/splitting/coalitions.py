@@ -8,7 +8,7 @@ coalitions puts and takes few of them; what changes during the year is followed 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -20,16 +20,17 @@ from layout.records import Layout, VmRecord
 from .. import inputs, wording
 from ..cells import Exact, VmCell
 from ..counting import packs_of
-from ..engine import Use
+from ..engine import Use, likeness
 from ..errors import LicensingError
 from ..lines import Line, Seat, Ways, lines_of
 from ..reach import Reach
-from ..records import Version
+from ..records import Counting, Version
 from ..rulebook import load_rules, version_at
 from ..timeline import (
     HostsOf,
     Moment,
     Owed,
+    Roll,
     Step,
     change_points,
     fiscal_span,
@@ -39,7 +40,7 @@ from ..timeline import (
     planned_hosts,
     use_of,
 )
-from ..tracker import Tracker, likeness
+from ..tracker import Tracker
 from .ground_records import CoalitionCost
 
 Groups = frozenset[int]
@@ -90,10 +91,14 @@ class _Span:
     """Uses at the start, and how many count alike."""
     events: Sequence[_Change]
     """In order of time."""
+    installed: Sequence[Use]
+    """Uses on hosts."""
+    members: Mapping[int, Sequence[tuple[Seat[VmRecord], Counting]]]
+    """VMs of each group, and how they are counted."""
     present: Groups = field(default_factory=frozenset)
     """Groups whose first uses the tracker holds."""
 
-    def steps(self, groups: Groups, line: Line, reach: Reach, hosts_of: HostsOf) -> list[Step]:
+    def steps(self, groups: Groups, reach: Reach, hosts_of: HostsOf) -> list[Step]:
         """The count of some groups over the span. What changes in it is undone: the tracker keeps their first uses."""
         change = self.tracker.change
         for group in sorted(groups ^ self.present):
@@ -102,10 +107,11 @@ class _Span:
         self.present = groups
         done: list[tuple[Use | None, Use | None]] = []
         found, since = [], self.start
+        there = [seat for group in sorted(groups) for seat in self.members[group]]
+        roll = Roll(self.version, reach, hosts_of, self.installed, there)
 
         def step(until: datetime) -> Step:
-            moment = Moment(line, self.version, reach, hosts_of, since)
-            return Step(since, until, self.tracker.quantity(), self.tracker.hosts(), moment)
+            return Step(since, until, self.tracker.quantity(), self.tracker.hosts(), Moment(roll, since))
 
         for at, group, before, after in self.events:
             if group not in groups:
@@ -154,9 +160,7 @@ class LineCoalitions:
         return self._known[groups]
 
     def _count(self, groups: Groups) -> Need:
-        seats = tuple(seat for number in sorted(groups) for seat in self._seats[number])
-        line = replace(self._line, vms=seats)
-        exact = [step for span in self._spans for step in span.steps(groups, line, self._reach, self._hosts_of)]
+        exact = [step for span in self._spans for step in span.steps(groups, self._reach, self._hosts_of)]
         due = owed(tuple(levelled(exact)))
         version = due.peak.version
         return Need(
@@ -171,8 +175,9 @@ class LineCoalitions:
     def _span(self, start: datetime, end: datetime) -> _Span:
         version = version_at(self._line.rule, start.astimezone(JST).date())
         ways, tracker = Ways(self._line, version, self._reach), Tracker(self._reach.hosts)
-        for place in self._line.hosts:
-            tracker.change(None, use_of(place, ways.of(place), self._reach, start, self._hosts_of))
+        found = (use_of(place, ways.of(place), self._reach, start, self._hosts_of) for place in self._line.hosts)
+        installed = [use for use in found if use is not None]
+        tracker.add_all(installed)
         first: dict[int, tuple[tuple[Use, int], ...]] = {}
         events: list[_Change] = []
         for number, seats in enumerate(self._seats):
@@ -188,7 +193,9 @@ class LineCoalitions:
                         events.append((at, number, before, after))
                         before = after
             first[number] = tuple((uses[0], len(uses)) for uses in alike.values())
-        return _Span(version, start, end, tracker, first, sorted(events, key=lambda event: event[0]))
+        members = {number: [(seat, ways.of(seat)) for seat in seats] for number, seats in enumerate(self._seats)}
+        in_order = sorted(events, key=lambda event: event[0])
+        return _Span(version, start, end, tracker, first, in_order, installed, members)
 
 
 def _grades(due: Owed) -> tuple[GradeCount, ...]:
