@@ -17,7 +17,7 @@ from ..errors import LicensingError
 from ..pricing import PriceBook
 from .bench import Bench, Trial
 
-MOST_GUESTS, MOST_HOURS, MOST_USERS = 128, 8784, 1_000_000
+MOST_GUESTS, MOST_HOURS, MOST_USERS = 64, 8784, 1_000_000
 """Where the search ends: guests of one host, hours of a leap year, users."""
 
 Yen = Callable[[Trial, int], int | None]
