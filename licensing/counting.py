@@ -123,11 +123,17 @@ def product_of(line: Line, due: Owed, series: Sequence[Step] | None) -> ProductR
         source=version.source,
         valid_from=version.valid_from,
         unverified=version.unverified,
-        notes=version.notes,
+        notes=(*version.notes, *_lost_rights(step)),
         law=version.time.law,
         grades=_grades(details),
         series=None if series is None else tuple(_series_step(each) for each in joined(series)),
     )
+
+
+def _lost_rights(step: Step) -> Iterable[str]:
+    """VMs that lost a right of pinned VMs; only asked where a rule has such a right, since uses may be many."""
+    asked = any(counting.pinning.otherwise for counting in step.version.counts)
+    return wording.lost_rights(step.uses) if asked else ()
 
 
 def _detail(share: Share, words: dict[int, str]) -> DetailResult:

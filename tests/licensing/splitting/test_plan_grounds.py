@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 from fractions import Fraction
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from estate import load
 from estate.base_records import Window
 from estate.clock import JST
 from estate.records import Policy, Site
@@ -21,6 +23,7 @@ from licensing import splitting
 from licensing.splitting import Party
 from tests.licensing.small_layouts import host, layout, vm
 
+PILOT = Path(__file__).parents[3] / "examples" / "pilot" / "estate.yaml"
 HOURS = 366 * 24  # of the fiscal year 2027, which holds 29 February 2028
 
 
@@ -222,3 +225,9 @@ def test_months_are_those_with_a_day_of_membership(one, two):
     days = (date(2027, 4, 1) + timedelta(days=number) for number in range(366))
     begun = {(day.year, day.month) for day in days if joined <= day < left}
     assert Party("kou", "甲町", 1, joined, left).months(2027) == len(begun)
+
+
+def test_the_pilot_names_the_users_of_each_shared_system():
+    members = splitting.members_of(load(PILOT))
+    assert members["certificate-server"] == {"nobeoka", "hyuga", "aya", "kadogawa"}
+    assert len(members["offsite-copy"]) == 10
