@@ -41,7 +41,10 @@ def _lines(result: BillResult, *, detail: bool) -> Iterable[str]:
             yield from _table(tables.item_tenant_years(result, item.id), "契約計")
     yield ""
     yield "現行（A）と提案（B）の比較（契約期間の計、千円、税抜）"
-    yield from _comparison(result)
+    if all(tenant.current_jpy is None for tenant in result.tenants):
+        yield "  構成ファイルに現行の費用（current_costs）が無いため、比較できません"
+    else:
+        yield from _comparison(result)
     yield from _over(result)
     if result.break_evens:
         yield ""
@@ -53,11 +56,13 @@ def _lines(result: BillResult, *, detail: bool) -> Iterable[str]:
         for product in result.unpriced:
             options = "".join(f" {name}={value}" for name, value in sorted(product.options.items()))
             yield f"  {product.name}{options} {product.quantity:,} {product.unit}：{product.because}"
-    yield ""
-    yield "費目の根拠と割り方"
-    yield from _items(result)
-    yield ""
-    yield "価格表"
+    if result.items:
+        yield ""
+        yield "費目の根拠と割り方"
+        yield from _items(result)
+    if result.price_lists:
+        yield ""
+        yield "価格表"
     for entry in result.price_lists:
         yield f"  {_label(entry)}（{entry.date}、{entry.currency}、{_terms(entry)}）"
         yield f"      {entry.source}"
