@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from estate.records import Entitlement
 from layout.licence_records import ProductResult, RemedyResult, ViolationResult
@@ -83,8 +84,8 @@ def hourly(group: Group) -> RemedyResult:
     return possible(
         "hourly",
         together(paid, rest),
-        f"足りない期間だけ {shown}を丸ごと時間課金にする（のべ {plain(hours)} 時間。その間、使っていた保有分は他に回す）"
-        f"：{together(paid, rest).because}",
+        f"足りない期間だけ {shown} を丸ごと時間課金にする"
+        f"（のべ {plain(hours)} 時間。その間、使っていた保有分は他に回す）：{together(paid, rest).because}",
     )
 
 
@@ -216,7 +217,7 @@ def _fewest(group: Group) -> dict[str, list[Span]]:
     points = sorted({instant for v in group.violations for instant in (v.from_, v.until)})
     chosen: dict[str, list[Span]] = {}
     short = _short(group)
-    for begin, end in zip(points, points[1:], strict=False):
+    for begin, end in pairwise(points):
         now = [v for v in group.violations if v.from_ <= begin < v.until]
         missing = sum((exact(v.needed) - exact(v.held) for v in now), exact(0))
         for v in sorted(now, key=lambda v: (v.vm not in chosen, -exact(v.needed), v.vm or "")):
@@ -232,7 +233,7 @@ def _all_short(group: Group) -> dict[str, list[Span]]:
     points = sorted({instant for v in group.violations for instant in (v.from_, v.until)})
     chosen: dict[str, list[Span]] = {}
     short = _short(group)
-    for begin, end in zip(points, points[1:], strict=False):
+    for begin, end in pairwise(points):
         now = [v for v in group.violations if v.from_ <= begin < v.until]
         names = {vm for v in now for vm in ([v.vm] if v.vm is not None else short[v.hosts])}
         for vm in sorted(names):
