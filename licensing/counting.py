@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from fractions import Fraction
 from math import ceil
@@ -15,18 +15,23 @@ from layout.licence_records import (
     CurveResult,
     DetailResult,
     FindingsResult,
+    GradeCount,
     LicenceResult,
     MovementResult,
     ProductResult,
+    SeriesStep,
     ViolationResult,
 )
 from layout.records import Layout
 
 from . import findings, inputs, violations, wording
+from .cells import Exact, VmCell
+from .engine import Share
+from .lines import Line, lines_of
 from .reach import Reach
 from .records import Pack
 from .rulebook import load_rules
-from .timeline import Line, Step, fiscal_span, lines_of, midnight, required, steps
+from .timeline import Owed, Step, fiscal_span, joined, midnight, owed, steps
 
 
 def count(
@@ -37,13 +42,15 @@ def count(
     as_of: date | None = None,
     rules_dir: Path | None = None,
     layout_digest: str | None = None,
+    residents: Mapping[str, int] | None = None,
+    series: bool = False,
 ) -> LicenceResult:
     """Answers which licences a layout needs, why, and when it needs more than is held.
 
     Without `as_of` the quantity of a product is what its time law requires over the fiscal year; with it, over that
     day, by the rule version valid then, and violations are those of that day. `entitlements` None means unknown:
     counts only. `rules_dir` adds rule files to the shipped ones. `layout_digest` is that of the folder read, else it is
-    computed.
+    computed. `residents` by tenant are what packages by population count. `series` adds every step of the year.
     Raises LicensingError (exit code 2) for rule files, layouts and entitlements that cannot be counted.
     """
     book = load_rules(rules_dir)
@@ -52,14 +59,16 @@ def count(
     if as_of is not None:
         start = midnight(as_of)
         end = start + timedelta(days=1)
-    reach = Reach.of(layout)
-    lines = lines_of(layout, book)
-    counted = [(line, steps(line, reach, start, end)) for line in lines]
+    reach = Reach.of(layout, residents)
+    counted = [(line, steps(line, reach, start, end)) for line in lines_of(layout, book)]
+    needed = [(line, owed(of)) for line, of in counted]
     found = () if entitlements is None else violations.find(counted, entitlements, reach, start, end)
-    products = tuple(_product(line, required(series)) for line, series in counted)
+    products = tuple(
+        _product(line, due, of if series else None) for (line, due), (_, of) in zip(needed, counted, strict=True)
+    )
     named = [f"{p.name} {wording.plain(p.quantity)} {p.unit}" for p in products]
     violated = tuple(_violation(violation) for violation in found)
-    reaching = tuple(findings.reach_steps(counted))
+    reaching = tuple(findings.reach_steps(needed))
     return LicenceResult(
         layout_digest=layout_digest or folder.layout_digest(layout),
         verdict=wording.verdict(named, found, entitlements_known=entitlements is not None),
@@ -76,39 +85,58 @@ def count(
     )
 
 
-def _product(line: Line, step: Step) -> ProductResult:
+def _product(line: Line, due: Owed, series: Sequence[Step] | None) -> ProductResult:
+    step = due.peak
     version, pack = step.version, step.version.pack
+    details = tuple(_detail(share) for share in step.tally.shares)
     return ProductResult(
         rule=line.rule.id,
         name=line.rule.name,
         options=dict(line.options),
-        quantity=wording.number(step.tally.quantity),
+        quantity=wording.number(due.quantity),
         unit=line.rule.unit,
-        packs=None if pack is None else _packs(step.tally.quantity, pack),
+        packs=None if pack is None else _packs(due.quantity, pack),
         pack=None if pack is None else pack.name,
         at=step.from_,
         until=step.until,
-        details=tuple(
-            DetailResult(
-                host=share.host.id if share.vm is None else None,
-                vm=None if share.vm is None else share.vm.id,
-                quantity=wording.number(share.quantity),
-                because=wording.because(share),
-            )
-            for share in step.tally.shares
-        ),
-        because=wording.total(step.tally, line.rule),
+        details=details,
+        because=wording.metered(due, line.rule) if due.metered else wording.total(step.tally, line.rule),
         evidence=version.evidence,
         source=version.source,
         valid_from=version.valid_from,
         unverified=version.unverified,
         notes=version.notes,
+        law=version.time.law,
+        grades=_grades(details),
+        series=None if series is None else tuple(_series_step(each) for each in joined(series)),
     )
 
 
-def _packs(quantity: Fraction, pack: Pack) -> int:
+def _detail(share: Share) -> DetailResult:
+    return DetailResult(
+        host=share.host.id if share.vm is None else None,
+        vm=None if share.vm is None else share.vm.id,
+        quantity=wording.number(share.quantity),
+        because=wording.because(share),
+        grade=share.cell.grade if isinstance(share.cell, VmCell) else None,
+    )
+
+
+def _grades(details: Iterable[DetailResult]) -> tuple[GradeCount, ...]:
+    sums: dict[str, int | float] = {}
+    for detail in details:
+        if detail.grade is not None:
+            sums[detail.grade] = sums.get(detail.grade, 0) + detail.quantity
+    return tuple(GradeCount(grade=grade, quantity=quantity) for grade, quantity in sums.items())
+
+
+def _series_step(step: Step) -> SeriesStep:
+    return SeriesStep(**{"from": step.from_}, until=step.until, quantity=wording.number(step.quantity))
+
+
+def _packs(quantity: Exact, pack: Pack) -> int:
     """Packs to buy; nothing is ordered where nothing is needed."""
-    return ceil(max(quantity, Fraction(pack.least or 0)) / pack.size) if quantity else 0
+    return ceil(Fraction(max(quantity, pack.least or 0), pack.size)) if quantity else 0
 
 
 def _violation(found: violations.Violation) -> ViolationResult:

@@ -1,28 +1,23 @@
-"""How many licences a set of product uses needs at one instant: the whole arithmetic of every rule.
-
-The order is the same for all rules: base units, floors, stacking, cap, factor, rounding at the rule's place,
-product floor. Numbers are exact fractions, so that 30 x 0.1 is 3 and never rounds up to 4.
-"""
+"""How many licences a set of product uses needs at one instant, with every number that went in."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
 from math import ceil
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from layout.records import HostRecord, VmRecord
 
+from . import cells
+from .cells import Exact, HostCell, Total, VmCell
 from .errors import LicensingError
-from .records import Counting, OptionValue
+from .records import Counting, Group, OptionValue
 
-Why = Literal["runs", "reach", "ran", "installed"]
+Why = Literal["runs", "reach", "ran", "installed", "same", "standby"]
 
 
-@dataclass(frozen=True)
-class Use:
+class Use(NamedTuple):
     """One product on one VM (or one host, then `vm` is None) at an instant."""
 
     vm: VmRecord | None
@@ -35,179 +30,256 @@ class Use:
     counting: Counting
     """The way to count that its options select."""
     options: Mapping[str, OptionValue]
+    residents: int | None = None
+    """Of the VM's tenant, where they are known."""
+
+    @property
+    def owner(self) -> str:
+        """Id of the VM or host."""
+        return self.host.id if self.vm is None else self.vm.id
+
+    @property
+    def where(self) -> str:
+        """Names the VM or host, for messages."""
+        return f"ホスト {self.host.id}" if self.vm is None else f"仮想サーバ {self.vm.id}"
 
 
-@dataclass(frozen=True)
-class Share:
+class Share(NamedTuple):
     """What one host or VM adds to a count, and the numbers behind it."""
 
     counting: Counting
     host: HostRecord
     vm: VmRecord | None
     """None where hosts are counted."""
-    base: int
-    """Base units before floors."""
-    floored: int
-    """Base units after floors."""
-    sets: int
-    """Full sets of the host's licences (stacking)."""
-    capped: int
-    """Base units after stacking and cap."""
-    factor: Fraction
-    quantity: Fraction
-    """Licences: after the factor, rounded where the rule rounds per processor, host or VM."""
+    cell: HostCell | VmCell
+    quantity: Exact
+    """What it adds: that of its cell, or less where a group counts as one."""
     why: Why
     because_of: tuple[str, ...]
-    """VMs through which a host counts: those running there if any, else those that reach it or ran there."""
+    """VMs through which a host counts: those running there if any, else those that reach it or ran there. Of a VM in
+    a group: the others."""
 
 
-@dataclass(frozen=True)
-class Tally:
+class Tally(NamedTuple):
     """Count of one product at one instant."""
 
-    quantity: Fraction
+    quantity: Exact
     shares: tuple[Share, ...]
-    groups: tuple[tuple[Fraction, Fraction, Fraction], ...]
-    """Per factor: (factor, weighted sum, after rounding)."""
-    floor: int
-    """Least number for the product that took hold, else 0."""
+    totals: tuple[tuple[Counting, Total], ...]
+    """Of every way to count that is used."""
 
 
-NOTHING = Tally(Fraction(0), (), (), 0)
+NOTHING = Tally(0, (), ())
 
 
 def tally(uses: Sequence[Use], hosts: Mapping[str, HostRecord]) -> Tally:
     """Counts the licences of one product over its uses at one instant: the sum over the ways to count.
 
-    `hosts` holds every host by id. Raises LicensingError when a counted host's model has no factor.
+    `hosts` holds every host by id. Raises LicensingError when a counted host's model has no factor, when an option
+    that is counted is missing, or when the product may not be used on a host.
     """
-    if not uses:
-        return NOTHING
-    ways: dict[str, list[Use]] = {}
+    ways: dict[int, list[Use]] = {}
     for use in uses:
-        ways.setdefault(repr(sorted(use.counting.when.items())), []).append(use)
-    parts = [_way(ways[way][0].counting, ways[way], hosts) for way in sorted(ways)]
-    if len(parts) == 1:
-        return parts[0]
-    return Tally(
-        sum((part.quantity for part in parts), Fraction(0)),
-        tuple(share for part in parts for share in part.shares),
-        tuple(group for part in parts for group in part.groups),
-        max(part.floor for part in parts),
-    )
-
-
-def _way(counting: Counting, uses: Sequence[Use], hosts: Mapping[str, HostRecord]) -> Tally:
-    shares = tuple(_host_shares(counting, uses, hosts) if counting.on_hosts else _vm_shares(counting, uses))
-    sums: dict[Fraction, Fraction] = {}
-    for share in shares:
-        sums[share.factor] = sums.get(share.factor, Fraction(0)) + share.quantity
-    whole = counting.rounding == "factor-group"
-    groups = tuple((f, s, Fraction(ceil(s)) if whole else s) for f, s in sorted(sums.items(), reverse=True))
-    quantity = sum((after for _, _, after in groups), Fraction(0))
-    if counting.rounding == "product":
-        quantity = Fraction(ceil(quantity))
-    least = counting.floors.per_product or 0
-    if quantity < least:
-        return Tally(Fraction(least), shares, groups, least)
-    return Tally(quantity, shares, groups, 0)
+        ways.setdefault(id(use.counting), []).append(use)
+    shares: list[Share] = []
+    totals = []
+    for used in sorted(ways.values(), key=lambda used: repr(sorted(used[0].counting.when.items()))):
+        counting = used[0].counting
+        found = list(_host_shares(counting, used, hosts) if counting.on_hosts else _vm_shares(counting, used))
+        sums: dict[Exact, Exact] = {}
+        for share in found:
+            sums[share.cell.factor] = sums.get(share.cell.factor, 0) + share.quantity
+        shares += found
+        totals.append((counting, cells.total(counting, sums, users_of(counting, used))))
+    return Tally(sum((made.quantity for _, made in totals), 0), tuple(shares), tuple(totals))
 
 
 def _host_shares(counting: Counting, uses: Iterable[Use], hosts: Mapping[str, HostRecord]) -> Iterable[Share]:
-    there: dict[str, list[Use]] = {}
+    classes: dict[frozenset[str], list[Use]] = {}
     for use in uses:
-        for host_id in use.hosts:
-            there.setdefault(host_id, []).append(use)
-    for host_id in sorted(there):
-        host, guests = hosts[host_id], there[host_id]
-        base = _host_base(counting, host)
-        floored = _host_floor(counting, host, base)
-        vms = [use.vm for use in guests if use.vm is not None]
-        per_set = counting.stacking.guests_per_set
-        sets = 1 if per_set is None else max(1, ceil(Fraction(len(vms), per_set)))
-        capped = floored * sets
-        if counting.cap == "vcpu-sum":
-            capped = min(capped, sum(use.units for use in guests))
-        # Uses of one host that name different factors: the largest is the safe answer.
-        factor = max(factor_of(counting, chosen, host) for chosen in {_chosen(counting, use) for use in guests})
-        quantity = capped * factor
-        if counting.rounding == "host":
-            quantity = Fraction(ceil(quantity))
-        elif counting.rounding == "processor":
-            quantity = Fraction(host.sockets * ceil(Fraction(capped, host.sockets) * factor))
-        why, names = _why_host(counting, host_id, guests)
-        yield Share(counting, host, None, base, floored, sets, capped, factor, quantity, why, names)
+        classes.setdefault(use.hosts, []).append(use)
+    reaching: dict[str, list[frozenset[str]]] = {}
+    for group in classes:
+        for host_id in group:
+            reaching.setdefault(host_id, []).append(group)
+    summed = {
+        group: (sum(use.vm is not None for use in used), sum(use.units for use in used), chosen_factors(counting, used))
+        for group, used in classes.items()
+    }
+    running: dict[str, list[str]] = {}
+    installed = set()
+    for use in uses:
+        if use.vm is None:
+            installed.add(use.host.id)
+        else:
+            running.setdefault(use.host.id, []).append(use.vm.id)
+    names: dict[frozenset[str], list[str]] = {}
+    for host_id in sorted(reaching):
+        host, groups = hosts[host_id], reaching[host_id]
+        check_host(counting, host)
+        cell = cells.host_cell(
+            counting,
+            host,
+            sum(summed[group][0] for group in groups),
+            sum(summed[group][1] for group in groups),
+            greatest_factor(counting, host, {chosen for group in groups for chosen in summed[group][2]}),
+        )
+        why: Why
+        because_of: tuple[str, ...]
+        if host_id in installed:
+            why, because_of = "installed", ()
+        elif host_id in running:
+            why, because_of = "runs", tuple(sorted(running[host_id]))
+        else:
+            why = "ran" if counting.scope.hosts == "ran-on" else "reach"
+            because_of = _names(classes, groups, names)
+        yield Share(counting, host, None, cell, cell.quantity, why, because_of)
+
+
+def _names(
+    classes: Mapping[frozenset[str], Sequence[Use]],
+    groups: Sequence[frozenset[str]],
+    known: dict[frozenset[str], list[str]],
+) -> tuple[str, ...]:
+    """VMs of the classes, sorted. Hosts of a cluster share their classes, so each class is listed once."""
+    for group in groups:
+        if group not in known:
+            known[group] = sorted(use.vm.id for use in classes[group] if use.vm is not None)
+    if len(groups) == 1:
+        return tuple(known[groups[0]])
+    return tuple(sorted(name for group in groups for name in known[group]))
+
+
+def check_host(counting: Counting, host: HostRecord) -> None:
+    """Raises LicensingError when the product may not be used on so big a server."""
+    most = counting.rights.max_socket_capacity
+    if most is not None and host.socket_capacity > most:
+        raise LicensingError(
+            f"ホスト {host.id}: この製品はソケットが {most} 個までのサーバでしか使えません"
+            f"（このホストには空きを含めて {host.socket_capacity} 個）。別のエディションの規則を選んでください"
+        )
+
+
+def chosen_factors(counting: Counting, uses: Iterable[Use]) -> set[OptionValue | None]:
+    """Answers the factors that the uses themselves name; None stands for the host's."""
+    return {use.options.get(counting.factor.option) for use in uses} if counting.factor.option is not None else {None}
+
+
+def greatest_factor(counting: Counting, host: HostRecord, chosen: Iterable[OptionValue | None]) -> Exact:
+    """Answers the factor of a host: where uses name different ones, the largest is the safe answer."""
+    return max(cells.factor_of(counting, value, host) for value in chosen)
 
 
 def _vm_shares(counting: Counting, uses: Iterable[Use]) -> Iterable[Share]:
-    for use in sorted(uses, key=lambda use: (use.vm is None, use.host.id if use.vm is None else use.vm.id)):
-        base = use.units if counting.base == "vcpu" else 1
-        factor = factor_of(counting, _chosen(counting, use), use.host)
-        floored, quantity = vm_quantity(counting, base, factor)
+    groups: dict[object, list[Share]] = {}
+    for use in sorted(uses, key=lambda use: (use.vm is None, use.owner)):
         why: Why = "installed" if use.vm is None else "runs"
-        yield Share(counting, use.host, use.vm, base, floored, 1, floored, factor, quantity, why, ())
+        cell = cell_of(use)
+        share = Share(counting, use.host, use.vm, cell, cell.quantity, why, ())
+        if counting.group == "vm":
+            yield share
+        else:
+            if counting.standby is not None and use.options.get(counting.standby.option) == counting.standby.value:
+                share = share._replace(why="standby")
+            groups.setdefault(group_key(counting.group, use, counting.standby is None), []).append(share)
+    for members in groups.values():
+        yield from _group_shares(counting, members)
 
 
-def vm_quantity(counting: Counting, base: int, factor: Fraction) -> tuple[int, Fraction]:
-    """Answers the base units after the floor, and the licences, of one VM."""
-    floored = max(base, counting.floors.per_vm or 0)
-    quantity = floored * factor
-    return floored, Fraction(ceil(quantity)) if counting.rounding == "vm" else quantity
+def _group_shares(counting: Counting, members: Sequence[Share]) -> Iterable[Share]:
+    """A group that counts as one: standby is free up to the active; else the greatest number stands for all."""
+    if counting.standby is None:
+        greatest = max(members, key=lambda share: share.quantity)
+        others = tuple((m.host.id if m.vm is None else m.vm.id) for m in members if m is not greatest)
+        yield greatest._replace(why="same" if others else greatest.why, because_of=others)
+        return
+    free: Exact = sum((share.quantity for share in members if share.why != "standby"), 0)
+    for share in members:
+        if share.why == "standby":
+            used = min(free, share.quantity)
+            free -= used
+            yield share._replace(quantity=cells.slim(share.quantity - used))
+        else:
+            yield share
 
 
-def _host_base(counting: Counting, host: HostRecord) -> int:
-    if counting.base == "host-core":
-        return host.cores
-    if counting.base == "host-socket":
-        return host.sockets
-    if counting.base == "host-socket-capacity":
-        return host.socket_capacity
+def group_total(counting: Counting, members: Iterable[tuple[Exact, bool]]) -> Exact:
+    """Answers what a group counts, from (quantity, is on standby) of its members."""
+    if counting.standby is None:
+        return max(quantity for quantity, _ in members)
+    active: Exact = 0
+    standby: Exact = 0
+    for quantity, waits in members:
+        if waits:
+            standby += quantity
+        else:
+            active += quantity
+    return cells.slim(active + max(0, standby - active))
+
+
+def group_key(group: Group, use: Use, unnamed_apart: bool = True) -> tuple[str, ...]:
+    """Answers which group a use belongs to.
+
+    Where a layout names no systems, each VM is one, unless they must be together (a cluster is more than one VM).
+    """
+    if use.vm is None:
+        return ("host", use.host.id) if unnamed_apart else ("system", "", "")
+    if group == "tenant":
+        return ("tenant", use.vm.tenant)
+    if group == "system" and (use.vm.tenant or use.vm.system or not unnamed_apart):
+        return ("system", use.vm.tenant, use.vm.system)
+    return ("vm", use.vm.id)
+
+
+def cell_of(use: Use) -> VmCell:
+    """Counts one VM by itself. Raises LicensingError when an option that is counted is missing."""
+    counting = use.counting
+    chosen = None if counting.factor.option is None else use.options.get(counting.factor.option)
+    least = None if counting.floors.option is None else use.options.get(counting.floors.option)
+    return cells.vm_cell(
+        counting,
+        _vm_base(use),
+        cells.factor_of(counting, chosen, use.host),
+        None if least is None else cells.exact(str(least)),
+    )
+
+
+def _vm_base(use: Use) -> Exact:
+    counting = use.counting
+    if counting.base == "vcpu":
+        return use.units
+    if counting.base == "vcpu-core":
+        return use.units if use.vm is None else ceil(Fraction(use.units, use.host.threads_per_core))
+    if counting.base == "memory-mib":
+        memory = use.host.memory_mib if use.vm is None else use.vm.memory_mib
+        if memory <= 0:
+            raise LicensingError(f"{use.where}: memory_mib がありません（この規則はメモリー容量で数えます）")
+        return memory
+    if counting.base in ("number", "population"):
+        return _stated(use)
     return 1
 
 
-def _host_floor(counting: Counting, host: HostRecord, base: int) -> int:
-    floors = counting.floors
-    per_processor = host.sockets * (floors.per_processor or 0)
-    return max(base, per_processor, floors.per_host or 0)
-
-
-def _why_host(counting: Counting, host_id: str, guests: Sequence[Use]) -> tuple[Why, tuple[str, ...]]:
-    if any(use.vm is None for use in guests):
-        return "installed", ()
-    here = tuple(sorted(use.vm.id for use in guests if use.vm is not None and use.host.id == host_id))
-    if here:
-        return "runs", here
-    names = tuple(sorted(use.vm.id for use in guests if use.vm is not None))
-    return ("ran" if counting.scope.hosts == "ran-on" else "reach"), names
-
-
-def _chosen(counting: Counting, use: Use) -> OptionValue | None:
-    """The factor that the use itself names, if any."""
-    return None if counting.factor.option is None else use.options.get(counting.factor.option)
-
-
-def factor_of(counting: Counting, chosen: OptionValue | None, host: HostRecord) -> Fraction:
-    """Answers what one base unit on this host weighs; `chosen` is the factor that the use itself names.
-
-    Raises LicensingError naming the host model and the vendor's rule for unknown models when it has no factor.
-    """
-    factor = counting.factor
-    if chosen is not None:
-        return _exact(str(chosen))
-    if factor.value is not None:
-        return _exact(str(factor.value))
-    if factor.key is None:
-        return _exact("1")
-    if factor.key not in host.core_factors:
-        known = "、".join(sorted(host.core_factors)) or "なし"
+def _stated(use: Use) -> Exact:
+    """The number that an option states, or the residents of the VM's tenant."""
+    name = use.counting.units_option
+    value = None if name is None else use.options.get(name)
+    if value is None and use.counting.base == "population":
+        value = use.residents
+    if value is None:
         raise LicensingError(
-            f"ホスト {host.id} の機種 {host.model} に {factor.key} の係数がありません"
-            f"（core_factors にあるもの：{known}）。{factor.unknown_model}"
+            f"{use.where}: オプション {name} がありません（この規則はその数で数えます。"
+            "products の options に書いてください）"
         )
-    return _exact(str(host.core_factors[factor.key]))
+    return cells.exact(str(value))
 
 
-@lru_cache(maxsize=1024)
-def _exact(text: str) -> Fraction:
-    """The number as written: 0.1 is a tenth."""
-    return Fraction(text)
+def users_of(counting: Counting, uses: Iterable[Use]) -> Exact:
+    """Answers the people that the uses name: the greatest number of each group, groups added up."""
+    if counting.users is None:
+        return 0
+    most: dict[tuple[str, ...], Exact] = {}
+    for use in uses:
+        key = group_key(counting.users.group, use)
+        most[key] = max(most.get(key, 0), cells.exact(str(use.options.get(counting.users.option, 0))))
+    return sum(most.values(), 0)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from fractions import Fraction
 
+from .cells import Exact
 from .engine import tally
+from .lines import Line
 from .reach import Reach
-from .timeline import Line, Step, required, steps
+from .timeline import Owed, Step, owed, steps
 
 
 @dataclass(frozen=True)
@@ -17,10 +18,10 @@ class Movement:
     """What it costs in licences that VMs may move (both source and destination need licences)."""
 
     line: Line
-    planned: Fraction
-    pinned: Fraction
+    planned: Exact
+    pinned: Exact
     """If every VM were pinned to its host."""
-    whole_site: Fraction
+    whole_site: Exact
     """If every VM might run on every host of its site, spare hosts included."""
     hosts_planned: int
     hosts_pinned: int
@@ -34,14 +35,14 @@ class Curve:
     line: Line
     hosts: tuple[str, ...]
     """Those where VMs run first, then by id."""
-    quantities: tuple[Fraction, ...]
+    quantities: tuple[Exact, ...]
 
 
-def reach_steps(counted: Iterable[tuple[Line, tuple[Step, ...]]]) -> Iterable[tuple[Line, Step]]:
+def reach_steps(counted: Iterable[tuple[Line, Owed]]) -> Iterable[tuple[Line, Step]]:
     """Answers the deciding step of every line whose rule counts all hosts that a VM can reach."""
-    for line, series in counted:
-        step = required(series)
-        if any(use.vm is not None and use.counting.scope.hosts == "reachable" for use in step.uses):
+    for line, needed in counted:
+        step = needed.peak
+        if any(u.vm is not None and u.counting.on_hosts and u.counting.scope.hosts == "reachable" for u in step.uses):
             yield line, step
 
 
@@ -50,8 +51,8 @@ def movement(line: Line, planned: Step, reach: Reach, start: datetime, end: date
     sites: dict[str, frozenset[str]] = {}
     for host in reach.hosts.values():
         sites[host.site] = sites.get(host.site, frozenset()) | {host.id}
-    pinned = required(steps(line, reach, start, end, lambda vm, at, _: frozenset((reach.running(vm, at),))))
-    free = required(
+    pinned = _peak(steps(line, reach, start, end, lambda vm, at, _: frozenset((reach.running(vm, at),))))
+    free = _peak(
         steps(
             line,
             reach,
@@ -62,13 +63,17 @@ def movement(line: Line, planned: Step, reach: Reach, start: datetime, end: date
     )
     return Movement(
         line,
-        planned.tally.quantity,
-        pinned.tally.quantity,
-        free.tally.quantity,
+        planned.quantity,
+        pinned.quantity,
+        free.quantity,
         len(planned.tally.shares),
         len(pinned.tally.shares),
         len(free.tally.shares),
     )
+
+
+def _peak(series: tuple[Step, ...]) -> Step:
+    return owed(series).peak
 
 
 def curve(line: Line, planned: Step, reach: Reach) -> Curve:
@@ -79,7 +84,7 @@ def curve(line: Line, planned: Step, reach: Reach) -> Curve:
     quantities = []
     for length in range(1, len(hosts) + 1):
         allowed = frozenset(hosts[:length])
-        uses = [replace(use, hosts=use.hosts & allowed) for use in planned.uses]
+        uses = [use._replace(hosts=use.hosts & allowed) for use in planned.uses]
         few = tuple(use for use in uses if use.hosts or not use.counting.on_hosts)
         quantities.append(tally(few, reach.hosts).quantity)
     return Curve(line, hosts, tuple(quantities))

@@ -4,47 +4,102 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from layout.records import HostRecord, Layout, MoveRecord, VmRecord
 
 from .records import Pinning, Scope
 
+Hosts = frozenset[str]
+
 
 @dataclass(frozen=True)
 class Reach:
-    """Hosts, host sets and planned moves of one layout, ready to be asked. The layout has been checked."""
+    """Hosts, host sets and planned moves of one layout, ready to be asked. The layout has been checked.
+
+    Equal answers are the same object: a large layout has few different sets of hosts, and they are compared often.
+    """
 
     hosts: Mapping[str, HostRecord]
-    host_sets: Mapping[str, frozenset[str]]
+    host_sets: Mapping[str, Hosts]
     moves: Mapping[str, tuple[MoveRecord, ...]]
     """By VM, in order of time."""
+    sites: Mapping[str, Hosts]
+    together: Mapping[str, tuple[VmRecord, ...]]
+    """VMs by the name of the affinity that keeps them on one host."""
+    residents: Mapping[str, int] = field(default_factory=dict)
+    """By tenant, where they are known."""
+    _known: dict[object, Hosts] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def of(cls, layout: Layout) -> Reach:
-        """Answers the reach of a checked layout."""
+    def of(cls, layout: Layout, residents: Mapping[str, int] | None = None) -> Reach:
+        """Answers the reach of a checked layout; `residents` are those of its tenants, where they are known."""
         moves: dict[str, list[MoveRecord]] = {}
         for move in sorted(layout.moves, key=lambda move: move.at):
             moves.setdefault(move.vm, []).append(move)
+        host_sets = {group.id: frozenset(group.hosts) for group in layout.host_sets}
+        sites: dict[str, set[str]] = {}
+        for host in layout.hosts:
+            sites.setdefault(host.site, set()).add(host.id)
+        hosts = {host.id: host for host in layout.hosts}
+        together: dict[str, list[VmRecord]] = {}
+        for vm in layout.vms:
+            for name in vm.affinity:
+                if name not in hosts and name not in host_sets:
+                    together.setdefault(name, []).append(vm)
         return cls(
-            hosts={host.id: host for host in layout.hosts},
-            host_sets={group.id: frozenset(group.hosts) for group in layout.host_sets},
+            hosts=hosts,
+            host_sets=host_sets,
             moves={vm: tuple(items) for vm, items in moves.items()},
+            sites={site: frozenset(members) for site, members in sites.items()},
+            together={name: tuple(members) for name, members in together.items()},
+            residents=residents or {},
         )
 
     def running(self, vm: VmRecord, at: datetime) -> str:
         """Answers the host that the VM runs on at an instant; `vm.host` is where it runs before its first move."""
         moves = self.moves.get(vm.id, ())
-        done = bisect_right(moves, at, key=lambda move: move.at)
+        done = bisect_right(moves, at, key=lambda move: move.at) if moves else 0
         return moves[done - 1].to_host if done else vm.host
 
-    def movable(self, vm: VmRecord) -> frozenset[str]:
-        """Answers the hosts that an unpinned VM may be moved to: its host set, and both ends of its planned moves."""
-        planned = {host for move in self.moves.get(vm.id, ()) for host in (move.from_host, move.to_host)}
-        return self.host_sets[vm.may_run_on] | planned
+    def movable(self, vm: VmRecord, pinning: Pinning) -> Hosts:
+        """Answers the hosts that an unpinned VM may be moved to.
 
-    def ran_on(self, vm: VmRecord, at: datetime, window: timedelta) -> frozenset[str]:
+        They are its host set, as far as its affinity allows, and both ends of its planned moves. An affinity names
+        hosts or host sets that the VM stays on, or else a group of VMs that share one host, wherever it is.
+        """
+        moves = self.moves.get(vm.id)
+        if not vm.affinity and moves is None:
+            return self.host_sets[vm.may_run_on]
+        allowed = self._by_affinity(vm, pinning) if pinning.affinity_narrows else self.host_sets[vm.may_run_on]
+        planned = {host for move in moves or () for host in (move.from_host, move.to_host)}
+        return allowed | planned
+
+    def _by_affinity(self, vm: VmRecord, pinning: Pinning) -> Hosts:
+        allowed = self._own(vm)
+        for name in vm.affinity:
+            if name in self.together:
+                key = ("together", name, pinning.narrows_reach)
+                if key not in self._known:
+                    self._known[key] = frozenset.intersection(
+                        *(
+                            frozenset((member.host,)) if member.pinned and pinning.narrows_reach else self._own(member)
+                            for member in self.together[name]
+                        )
+                    )
+                allowed &= self._known[key]
+        return allowed
+
+    def _own(self, vm: VmRecord) -> Hosts:
+        """The VM's host set, as far as the hosts that its affinity names allow."""
+        named = [name for name in vm.affinity if name not in self.together]
+        if not named:
+            return self.host_sets[vm.may_run_on]
+        kept = frozenset().union(*(self.host_sets.get(name, frozenset((name,))) for name in named))
+        return self.host_sets[vm.may_run_on] & kept
+
+    def ran_on(self, vm: VmRecord, at: datetime, window: timedelta) -> Hosts:
         """Answers the hosts that the VM ran on in `(at - window, at]`, the present one included while it exists."""
         end = at if vm.until is None else min(at, vm.until)
         stays: list[tuple[datetime | None, datetime | None, str]] = []
@@ -61,11 +116,26 @@ class Reach:
             if since is None or until is None or since < until
         )
 
-    def counted(self, vm: VmRecord, at: datetime, scope: Scope, pinning: Pinning) -> frozenset[str]:
+    def counted(self, vm: VmRecord, at: datetime, scope: Scope, pinning: Pinning) -> Hosts:
         """Answers the hosts that count for the VM at an instant under a rule's scope and pinning."""
         if scope.window_days is not None:
             return self.ran_on(vm, at, timedelta(days=scope.window_days))
-        here = frozenset((self.running(vm, at),))
-        if scope.hosts == "running" or (vm.pinned and pinning.narrows_reach):
-            return here
-        return here | self.movable(vm)
+        here = self.running(vm, at)
+        if scope.hosts == "running" or (scope.hosts == "reachable" and vm.pinned and pinning.narrows_reach):
+            return self._with(None, here)
+        if scope.hosts == "everywhere":
+            return self._all()
+        return self._with(self.sites[vm.site] if scope.hosts == "site" else self.movable(vm, pinning), here)
+
+    def _with(self, others: Hosts | None, here: str) -> Hosts:
+        if others is not None and here in others:
+            return others
+        key = (others, here)
+        if key not in self._known:
+            self._known[key] = frozenset((here,)) if others is None else others | {here}
+        return self._known[key]
+
+    def _all(self) -> Hosts:
+        if "all" not in self._known:
+            self._known["all"] = frozenset(self.hosts)
+        return self._known["all"]

@@ -29,7 +29,7 @@ A product that sits on a host counts there as one OS with the host's cores and m
 
 Group = Literal["vm", "system", "tenant"]
 """Uses that count as one: each VM by itself, all VMs of a tenant's system, all VMs of a tenant. VMs of a layout that
-names no tenants and systems are each a system of their own, and all of one tenant."""
+names no tenants and systems are each a system of their own (of standby VMs: all of one), and all of one tenant."""
 
 Place = Literal["none", "processor", "host", "vm", "factor-group", "product"]
 """Where a fraction is rounded up: per processor, host or VM, once per group of equal factors, once per product."""

@@ -37,6 +37,7 @@ def load_rules(rules_dir: Path | None = None) -> RuleBook:
     """
     rules: dict[str, Rule] = {}
     problems: list[str] = []
+    paths: dict[str, Path] = {}
     for folder in (SHIPPED, *(() if rules_dir is None else (rules_dir,))):
         if not folder.is_dir():
             raise LicensingError(f"{folder}: 規則のフォルダーがありません")
@@ -47,10 +48,17 @@ def load_rules(rules_dir: Path | None = None) -> RuleBook:
             except EstateErrors as errors:
                 problems.extend(str(problem) for problem in errors.problems)
                 continue
+            paths[rule.id] = path
             if rule.id in origin:
                 problems.append(f"{path}: 規則 {rule.id} が {origin[rule.id]} にもあります。一つにしてください")
             origin[rule.id] = path
             rules[rule.id] = rule
+    for rule in rules.values():
+        for other in rule.alternatives:
+            if other.rule not in rules:
+                problems.append(
+                    f"{paths[rule.id]}: alternatives の規則 {other.rule} がありません{did_you_mean(other.rule, rules)}"
+                )
     if problems:
         raise LicensingError(*problems)
     return RuleBook(rules)
@@ -92,6 +100,10 @@ def _refusal(option: Option, value: OptionValue) -> str | None:
         if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
             return None
         return "0 より大きい数"
+    if option.text:
+        return (
+            None if isinstance(value, str) and 0 < len(value) <= 100 and value.isprintable() else "100 字までの文字列"
+        )
     # `True == 1` in Python: a choice is the same value of the same type.
     if any(value == choice and type(value) is type(choice) for choice in option.choices):
         return None

@@ -2,59 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
-from typing import Generic, TypeVar
+from fractions import Fraction
+from functools import cached_property
+from itertools import pairwise
 
 from estate.clock import JST
-from layout.records import HostRecord, Layout, VmRecord
+from layout.records import HostRecord, VmRecord
 
+from . import cells
+from .cells import Exact
 from .engine import Tally, Use, tally
-from .errors import LicensingError
+from .lines import Line, Seat, Ways
 from .reach import Reach
-from .records import Counting, OptionValue, Rule, Version
-from .rulebook import RuleBook, complete_options, counting_for, version_at
-
-Owner = TypeVar("Owner", VmRecord, HostRecord)
+from .records import Counting, Version
+from .rulebook import version_at
+from .tracker import Tracker
 
 HostsOf = Callable[[VmRecord, datetime, Counting], frozenset[str]]
 """Hosts that count for a VM at an instant under a rule."""
 
-
-@dataclass(frozen=True)
-class Seat(Generic[Owner]):
-    """A VM or host that has the product, with all options of this use."""
-
-    owner: Owner
-    options: Mapping[str, OptionValue]
-
-    @property
-    def where(self) -> str:
-        """Names the VM or host, for messages."""
-        return f"{'仮想サーバ' if isinstance(self.owner, VmRecord) else 'ホスト'} {self.owner.id}"
+HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
-class Line:
-    """One product and where it sits: one line of the result."""
+class Moment:
+    """One line at one instant under one version of its rule: who uses the product, and what that counts."""
 
-    rule: Rule
-    options: Mapping[str, OptionValue]
-    """The options that make it an article of its own, e.g. the edition."""
-    vms: tuple[Seat[VmRecord], ...]
-    hosts: tuple[Seat[HostRecord], ...]
+    line: Line
+    version: Version
+    reach: Reach
+    hosts_of: HostsOf
+    at: datetime
+
+    @cached_property
+    def uses(self) -> tuple[Use, ...]:
+        """The uses at the instant: VMs that exist then (or ran lately, where the rule looks back)."""
+        ways = Ways(self.line, self.version, self.reach)
+        seats: list[Seat[VmRecord] | Seat[HostRecord]] = [*self.line.vms, *self.line.hosts]
+        found = (use_of(seat, ways.of(seat), self.reach, self.at, self.hosts_of) for seat in seats)
+        return tuple(use for use in found if use is not None)
+
+    @cached_property
+    def tally(self) -> Tally:
+        """The count with every number that went in."""
+        return tally(self.uses, self.reach.hosts)
 
 
 @dataclass(frozen=True)
 class Step:
-    """The count on `[from_, until)`."""
+    """The count on `[from_, until)`. `moment` is the instant that decides it: its own, or the peak of its period."""
 
     from_: datetime
     until: datetime
-    version: Version
-    uses: tuple[Use, ...]
-    tally: Tally
+    quantity: Exact
+    moment: Moment
+
+    @property
+    def version(self) -> Version:
+        """The version of the rule that holds."""
+        return self.moment.version
+
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        """The uses that are counted."""
+        return self.moment.uses
+
+    @property
+    def tally(self) -> Tally:
+        """The count with every number that went in."""
+        return self.moment.tally
+
+
+@dataclass(frozen=True)
+class Owed:
+    """What the time law of a rule makes of a span."""
+
+    quantity: Exact
+    """The greatest count; of an hourly meter the sum over the hours."""
+    peak: Step
+    """The first step with the greatest count, joined with equal ones that follow."""
+    metered: bool
 
 
 def midnight(day: date) -> datetime:
@@ -67,27 +97,6 @@ def fiscal_span(fiscal_year: int) -> tuple[datetime, datetime]:
     return midnight(date(fiscal_year, 4, 1)), midnight(date(fiscal_year + 1, 4, 1))
 
 
-def lines_of(layout: Layout, book: RuleBook) -> tuple[Line, ...]:
-    """Answers the products of a layout in order of rule: one line per rule and value of its separate options.
-
-    Raises LicensingError for an unknown rule or option.
-    """
-    found: dict[tuple[str, str], tuple[Rule, dict[str, OptionValue], list[Seat[VmRecord]], list[Seat[HostRecord]]]] = {}
-    owners: list[VmRecord | HostRecord] = [*layout.vms, *layout.hosts]
-    for owner in sorted(owners, key=lambda owner: owner.id):
-        where = f"{'仮想サーバ' if isinstance(owner, VmRecord) else 'ホスト'} {owner.id}"
-        for product in owner.products:
-            rule = book.rule(product.rule, where)
-            options = complete_options(rule, product.options, where)
-            own = {name: value for name, value in options.items() if rule.options[name].separate}
-            line = found.setdefault((rule.id, repr(own)), (rule, own, [], []))
-            if isinstance(owner, VmRecord):
-                line[2].append(Seat(owner, options))
-            else:
-                line[3].append(Seat(owner, options))
-    return tuple(Line(rule, own, tuple(vms), tuple(hosts)) for _, (rule, own, vms, hosts) in sorted(found.items()))
-
-
 def vcpu_at(vm: VmRecord, at: datetime) -> int:
     """Answers the vCPUs that the VM has at an instant."""
     return next((change.vcpu for change in vm.vcpu_changes if change.from_ <= at < change.until), vm.vcpu)
@@ -98,58 +107,86 @@ def planned_hosts(reach: Reach) -> HostsOf:
     return lambda vm, at, counting: reach.counted(vm, at, counting.scope, counting.pinning)
 
 
-def uses_at(line: Line, version: Version, reach: Reach, at: datetime, hosts_of: HostsOf) -> tuple[Use, ...]:
-    """Answers the uses of a product at an instant: VMs that exist then (or ran lately, where the rule looks back).
+def use_of(
+    seat: Seat[VmRecord] | Seat[HostRecord], counting: Counting, reach: Reach, at: datetime, hosts_of: HostsOf
+) -> Use | None:
+    """Answers the use of a product by one VM or host at an instant; None while the VM does not exist."""
+    owner = seat.owner
+    if isinstance(owner, HostRecord):
+        return Use(None, owner, owner.cores, frozenset((owner.id,)), counting, seat.options)
+    if owner.from_ is not None and at < owner.from_:
+        return None
+    if owner.until is not None and at >= owner.until + timedelta(days=counting.scope.window_days or 0):
+        return None
+    host = reach.hosts[reach.running(owner, at)]
+    counted = hosts_of(owner, at, counting) if counting.on_hosts else frozenset((host.id,))
+    vcpu = vcpu_at(owner, at) if owner.vcpu_changes else owner.vcpu
+    return Use(owner, host, vcpu, counted, counting, seat.options, reach.residents.get(owner.tenant))
 
-    Raises LicensingError where the rule cannot count a use as it is.
-    """
-    uses: list[Use] = []
-    for seat in line.vms:
-        vm, counting = seat.owner, counting_for(line.rule, version, seat.options, seat.where)
-        if "vm" not in counting.sits_on:
-            raise LicensingError(f"{seat.where}: {line.rule.id} はホストに置く規則です")
-        back = timedelta(days=counting.scope.window_days or 0)
-        if (vm.from_ is None or vm.from_ <= at) and (vm.until is None or at < vm.until + back):
-            host = reach.hosts[reach.running(vm, at)]
-            uses.append(Use(vm, host, vcpu_at(vm, at), hosts_of(vm, at, counting), counting, seat.options))
-    for place in line.hosts:
-        host, counting = place.owner, counting_for(line.rule, version, place.options, place.where)
-        if "host" not in counting.sits_on:
-            raise LicensingError(f"{place.where}: {line.rule.id} は仮想サーバに置く規則です")
-        uses.append(Use(None, host, host.cores, frozenset((host.id,)), counting, place.options))
-    return tuple(uses)
+
+def change_points(seat: Seat[VmRecord], counting: Counting, reach: Reach) -> Iterator[datetime]:
+    """Answers every instant at which what a VM counts can change."""
+    vm = seat.owner
+    if vm.from_ is None and vm.until is None and not vm.vcpu_changes and vm.id not in reach.moves:
+        return
+    own = [instant for instant in (vm.from_, vm.until) if instant is not None]
+    own += [move.at for move in reach.moves.get(vm.id, ())]
+    yield from own
+    if counting.scope.window_days is not None:
+        yield from (instant + timedelta(days=counting.scope.window_days) for instant in own)
+    if counting.base in ("vcpu", "vcpu-core") or counting.cap == "vcpu-sum":
+        yield from (instant for change in vm.vcpu_changes for instant in (change.from_, change.until))
 
 
 def evaluate(line: Line, reach: Reach, at: datetime, hosts_of: HostsOf | None = None) -> Step:
-    """Counts one line at one instant with the rule version of that day. The step is empty: `[at, at)`."""
-    version = version_at(line.rule, at.astimezone(JST).date())
-    uses = uses_at(line, version, reach, at, hosts_of or planned_hosts(reach))
-    return Step(at, at, version, uses, tally(uses, reach.hosts))
+    """Counts one line at one instant with the rule version of that day, from scratch. The step is empty."""
+    moment = Moment(line, version_at(line.rule, at.astimezone(JST).date()), reach, hosts_of or planned_hosts(reach), at)
+    return Step(at, at, moment.tally.quantity, moment)
 
 
-def change_points(line: Line, reach: Reach) -> set[datetime]:
-    """Answers every instant at which the count of a line can change."""
-    points: set[datetime] = set()
-    windows = {timedelta(0)}
-    for version in line.rule.versions:
-        points.update(midnight(day) for day in (version.valid_from, version.valid_to) if day is not None)
-        windows |= {timedelta(days=counting.scope.window_days or 0) for counting in version.counts}
-    chosen = {repr(seat.options): seat.options for seat in line.vms}.values()
-    ways = [
-        counting
-        for version in line.rule.versions
-        for counting in version.counts
-        if any(counting.when.items() <= options.items() for options in chosen)
-    ]
-    by_vcpu = any(counting.base == "vcpu" or counting.cap == "vcpu-sum" for counting in ways)
-    for seat in line.vms:
-        vm = seat.owner
-        own = {instant for instant in (vm.from_, vm.until) if instant is not None}
-        own.update(move.at for move in reach.moves.get(vm.id, ()))
-        points.update(instant + window for instant in own for window in windows)
-        if by_vcpu:
-            points.update(instant for change in vm.vcpu_changes for instant in (change.from_, change.until))
-    return points
+def exact_steps(
+    line: Line, reach: Reach, start: datetime, end: datetime, hosts_of: HostsOf | None = None
+) -> tuple[Step, ...]:
+    """Answers the count of a line at every instant of `[start, end)`, before its time law: steps join without gaps.
+
+    A step begins wherever a use changes, even if the sum does not.
+    """
+    dates = {midnight(day) for v in line.rule.versions for day in (v.valid_from, v.valid_to) if day is not None}
+    edges = [start, *sorted(day for day in dates if start < day < end), end]
+    chosen = hosts_of or planned_hosts(reach)
+    return tuple(step for begin, stop in pairwise(edges) for step in _version_steps(line, reach, begin, stop, chosen))
+
+
+def _version_steps(line: Line, reach: Reach, start: datetime, end: datetime, hosts_of: HostsOf) -> Iterator[Step]:
+    """The steps of a span in which one version holds: counted once, then change by change."""
+    version = version_at(line.rule, start.astimezone(JST).date())
+    ways, tracker = Ways(line, version, reach), Tracker(reach.hosts)
+    now: list[Use | None] = []
+    changes: dict[datetime, list[tuple[int, Seat[VmRecord], Counting]]] = {}
+    for number, seat in enumerate(line.vms):
+        counting = ways.of(seat)
+        use = use_of(seat, counting, reach, start, hosts_of)
+        now.append(use)
+        if use is not None:
+            tracker.change(None, use)
+        for at in set(change_points(seat, counting, reach)):
+            if start < at < end:
+                changes.setdefault(at, []).append((number, seat, counting))
+    for place in line.hosts:
+        tracker.change(None, use_of(place, ways.of(place), reach, start, hosts_of))
+    since, quantity = start, tracker.quantity()
+    for at in sorted(changes):
+        changed = False
+        for number, seat, counting in changes[at]:
+            use = use_of(seat, counting, reach, at, hosts_of)
+            if use != now[number]:
+                tracker.change(now[number], use)
+                now[number] = use
+                changed = True
+        if changed:
+            yield Step(since, at, quantity, Moment(line, version, reach, hosts_of, since))
+            since, quantity = at, tracker.quantity()
+    yield Step(since, end, quantity, Moment(line, version, reach, hosts_of, since))
 
 
 def steps(
@@ -157,68 +194,87 @@ def steps(
 ) -> tuple[Step, ...]:
     """Answers the count of a line over `[start, end)` under its time law: the steps join without gaps.
 
-    Neighbouring steps with the same version and count are one. `hosts_of` replaces the planned reach.
+    `hosts_of` replaces the planned reach.
     """
-    points = sorted({start} | {point for point in change_points(line, reach) if start < point < end})
-    exact = [
-        replace(evaluate(line, reach, point, hosts_of), until=until)
-        for point, until in zip(points, (*points[1:], end), strict=True)
-    ]
-    return _joined(_levelled(exact))
+    return tuple(_levelled(exact_steps(line, reach, start, end, hosts_of)))
 
 
-def required(of: Iterable[Step]) -> Step:
+def required(of: Sequence[Step]) -> Step:
     """Answers the step that decides how many licences must be held: the first with the greatest count."""
-    return max(of, key=lambda step: step.tally.quantity)
+    return max(of, key=lambda step: step.quantity)
 
 
-def _joined(exact: Iterable[Step]) -> tuple[Step, ...]:
-    joined: list[Step] = []
-    for step in exact:
-        if joined and _alike(joined[-1], step):
-            joined[-1] = replace(joined[-1], until=step.until)
-        else:
-            joined.append(step)
-    return tuple(joined)
+def owed(of: Sequence[Step]) -> Owed:
+    """Answers what a span costs in licences under the time law of its deciding version."""
+    runs = list(joined(of))
+    peak = max(runs, key=lambda step: step.quantity)
+    if peak.version.time.law != "hourly-meter":
+        return Owed(peak.quantity, peak, False)
+    metered = (step for step in runs if step.version.time.law == "hourly-meter")
+    hours = sum((step.quantity * Fraction((step.until - step.from_) // SECOND, 3600) for step in metered), 0)
+    return Owed(cells.slim(hours), peak, True)
 
 
-def _alike(a: Step, b: Step) -> bool:
-    return a.version == b.version and a.uses == b.uses and a.tally == b.tally
+def joined(of: Iterable[Step]) -> Iterator[Step]:
+    """Answers the same series with neighbours of equal count and version as one step."""
+    held: Step | None = None
+    for step in of:
+        if held is not None and held.quantity == step.quantity and held.version is step.version:
+            held = replace(held, until=step.until)
+            continue
+        if held is not None:
+            yield held
+        held = step
+    if held is not None:
+        yield held
 
 
-def _levelled(exact: Iterable[Step]) -> list[Step]:
+def _levelled(exact: Iterable[Step]) -> Iterator[Step]:
     """Raises every step of a law with periods to the peak of its period."""
-    cut: list[Step] = []
-    for step in exact:
-        cut.extend(_cut(step))
+    cut = [piece for step in exact for piece in _cut(step)]
     peaks: dict[object, Step] = {}
     for step in cut:
         key = _period_key(step)
-        if key not in peaks or step.tally.quantity > peaks[key].tally.quantity:
+        if key not in peaks or step.quantity > peaks[key].quantity:
             peaks[key] = step
-    return [replace(peaks[_period_key(step)], from_=step.from_, until=step.until) for step in cut]
+    held: Step | None = None
+    for step in cut:
+        peak = peaks[_period_key(step)]
+        if held is not None and held.moment is peak.moment:
+            held = replace(held, until=step.until)
+            continue
+        if held is not None:
+            yield held
+        held = step if peak is step else replace(step, quantity=peak.quantity, moment=peak.moment)
+    if held is not None:
+        yield held
 
 
 def _period_key(step: Step) -> object:
-    begin = step.from_.astimezone(JST)
-    month = begin.year * 12 + begin.month - 1
-    period = step.version.time.period
-    if period is None:
+    time_law = step.version.time
+    if time_law.law == "instant-maximum":
         return step.from_
-    length = {"month": 1, "quarter": 3, "fiscal-year": 12}[period]
+    begin = step.from_.astimezone(JST)
+    if time_law.law == "hourly-meter":
+        return (step.version.valid_from, begin.replace(minute=0, second=0, microsecond=0))
+    length = {"month": 1, "quarter": 3, "fiscal-year": 12}[time_law.period or "month"]
     # Fiscal years begin in April, three months into the calendar year; quarters are the same in both.
-    return (step.version.valid_from, period, (month - 3) // length)
+    return (step.version.valid_from, (begin.year * 12 + begin.month - 1 - 3) // length)
 
 
-def _cut(step: Step) -> Iterable[Step]:
-    """Splits a step at the months' ends where its law has periods."""
-    if step.version.time.period is None:
-        yield step
-        return
+def _cut(step: Step) -> Iterator[Step]:
+    """Splits a step at the ends of its law's periods; whole hours of a meter stay together."""
+    law = step.version.time.law
     begin = step.from_
     while begin < step.until:
         local = begin.astimezone(JST)
-        following = midnight(date(local.year + local.month // 12, local.month % 12 + 1, 1))
-        until = min(following, step.until)
-        yield replace(step, from_=begin, until=until)
+        if law == "instant-maximum":
+            until = step.until
+        elif law == "concurrent-peak":
+            until = midnight(date(local.year + local.month // 12, local.month % 12 + 1, 1))
+        else:
+            hour = local.replace(minute=0, second=0, microsecond=0)
+            until = hour + HOUR if local != hour else hour + max(HOUR, (step.until - hour) // HOUR * HOUR)
+        until = min(until, step.until)
+        yield step if (begin, until) == (step.from_, step.until) else replace(step, from_=begin, until=until)
         begin = until

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from fractions import Fraction
 
 from estate.records import Entitlement
 from layout.records import VmRecord
 
-from .engine import Share, Tally, Use, tally, vm_quantity
+from . import cells
+from .cells import Exact, HostCell, vm_cell
+from .engine import Share, Tally, Use, tally
+from .lines import Line
 from .reach import Reach
-from .timeline import Line, Step, midnight
+from .timeline import Step, midnight
 
-ZERO = Fraction(0)
+ZERO = 0
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,8 @@ class Violation:
     """All hosts that they do not cover."""
     from_: datetime
     until: datetime
-    held: Fraction
-    needed: Fraction
+    held: Exact
+    needed: Exact
     busy_season: bool
     """The VM has a temporary number of vCPUs then and needs more licences for it."""
 
@@ -42,8 +44,8 @@ class _Pools:
     def __init__(self, entitlements: Iterable[Entitlement]) -> None:
         # Restricted licences are used first, so that those for everybody stay for the others.
         self.entitlements = sorted(entitlements, key=lambda e: (not e.tenants and not e.systems, e.id))
-        self.slack = [Fraction(str(e.quantity)) for e in self.entitlements]
-        self.assigned: list[dict[str, Fraction]] = [{} for _ in self.entitlements]
+        self.slack = [quantity_of(e) for e in self.entitlements]
+        self.assigned: list[dict[str, Exact]] = [{} for _ in self.entitlements]
         self.usable: dict[str, list[int]] = {}
 
     def covering(self, key: str, vm: VmRecord | None) -> list[int]:
@@ -52,9 +54,9 @@ class _Pools:
             self.usable[key] = [i for i, e in enumerate(self.entitlements) if covers(e, vm)]
         return self.usable[key]
 
-    def assign(self, key: str, vm: VmRecord | None, wanted: Fraction) -> Fraction:
+    def assign(self, key: str, vm: VmRecord | None, wanted: Exact) -> Exact:
         """Assigns up to `wanted` licences and answers how many; earlier ones may move to other pools, never shrink."""
-        got = ZERO
+        got: Exact = ZERO
         while got < wanted and (path := self._path(self.covering(key, vm))):
             # path: pool that serves us, then (who moves away, to which pool) until a pool with slack
             first, moves = path
@@ -94,13 +96,18 @@ class _Pools:
                             queue.append(other)
         return None
 
-    def take(self, wanted: Fraction, *, restricted: bool) -> None:
+    def take(self, wanted: Exact, *, restricted: bool) -> None:
         """Uses up slack, for the next product line of the same rule."""
         for i, entitlement in enumerate(self.entitlements):
             if restricted or not (entitlement.tenants or entitlement.systems):
                 amount = min(wanted, self.slack[i])
                 self.slack[i] -= amount
                 wanted -= amount
+
+
+def quantity_of(entitlement: Entitlement) -> Exact:
+    """Answers the licences of an entitlement as they are written."""
+    return cells.exact(entitlement.quantity)
 
 
 def covers(entitlement: Entitlement, vm: VmRecord | None) -> bool:
@@ -127,21 +134,39 @@ def find(
     """
     found: list[Violation] = []
     for rule in sorted({line.rule.id for line, _ in counted}):
-        series = [(line, steps) for line, steps in counted if line.rule.id == rule]
+        # What is paid by the hour needs nothing held.
+        series = [
+            (line, steps)
+            for line, steps in counted
+            if line.rule.id == rule and all(step.version.time.law != "hourly-meter" for step in steps)
+        ]
         held = [entitlement for entitlement in entitlements if entitlement.rule == rule]
         dates = {day for e in held for day in (e.from_, e.until) if day is not None}
         inner = {step.from_ for _, steps in series for step in steps} | {midnight(day) for day in dates}
         points = sorted({start} | {point for point in inner if start < point < end})
         running: dict[Violation, Violation] = {}
+        at = [0] * len(series)
         for point, until in zip(points, (*points[1:], end), strict=True):
-            now = [(line, next(s for s in steps if s.from_ <= point < s.until)) for line, steps in series]
-            pools = _Pools(e for e in held if _valid(e, point))
+            for number, (_, steps) in enumerate(series):
+                while steps[at[number]].until <= point:
+                    at[number] += 1
+            now = [(line, steps[at[number]]) for number, (line, steps) in enumerate(series)]
+            valid = [e for e in held if _valid(e, point)]
+            if not running and _plenty(now, valid):
+                continue
+            pools = _Pools(valid)
             # A shortfall that goes on unchanged is one violation: compared without its dates, it is the same key.
             here = {replace(v, from_=start, until=start): v for v in _shortfalls(now, pools, reach, point)}
             found.extend(violation for key, violation in running.items() if key not in here)
             running = {key: replace(running.get(key, new), until=until) for key, new in here.items()}
         found.extend(running.values())
     return tuple(sorted(found, key=lambda v: (v.from_, v.rule, v.vm or "", v.host or "", v.until)))
+
+
+def _plenty(now: Sequence[tuple[Line, Step]], valid: Iterable[Entitlement]) -> bool:
+    """Whether the licences for everybody suffice for all: then nobody needs to be looked at one by one."""
+    free: Exact = sum((quantity_of(e) for e in valid if not e.tenants and not e.systems), ZERO)
+    return sum((step.quantity for _, step in now), ZERO) <= free
 
 
 def _valid(entitlement: Entitlement, at: datetime) -> bool:
@@ -155,8 +180,8 @@ def _shortfalls(now: Sequence[tuple[Line, Step]], pools: _Pools, reach: Reach, a
     split = [
         (
             line,
-            tally([use for use in step.uses if not use.counting.on_hosts], reach.hosts),
-            [use for use in step.uses if use.counting.on_hosts],
+            tally([use for use in step.uses if not _pooled(use)], reach.hosts),
+            [use for use in step.uses if _pooled(use)],
         )
         for line, step in now
     ]
@@ -165,9 +190,14 @@ def _shortfalls(now: Sequence[tuple[Line, Step]], pools: _Pools, reach: Reach, a
         yield from _host_shortfall(line, on_hosts, pools, reach, at)
 
 
+def _pooled(use: Use) -> bool:
+    """Whether the product is counted as a whole: licences of hosts, minimums of users and steps belong to no one VM."""
+    return use.counting.on_hosts or use.counting.users is not None or bool(use.counting.tiers)
+
+
 def _vm_shortfalls(now: Sequence[tuple[Line, Tally]], pools: _Pools, at: datetime) -> Iterable[Violation]:
     demands = [(line, share, _key(line, share)) for line, count in now for share in count.shares]
-    got: dict[str, Fraction] = {}
+    got: dict[str, Exact] = {}
     for _, share, key in demands:
         got[key] = pools.assign(key, share.vm, min(share.quantity, _normal(share)))
     for _, share, key in demands:
@@ -215,20 +245,22 @@ def _key(line: Line, share: Share) -> str:
     return f"{owner} {sorted(line.options.items())}"
 
 
-def _normal(share: Share) -> Fraction:
+def _normal(share: Share) -> Exact:
     """What the VM needs at its normal size."""
-    if share.vm is None or share.counting.base != "vcpu":
+    cell = share.cell
+    if share.vm is None or isinstance(cell, HostCell) or share.counting.base not in ("vcpu", "vcpu-core"):
         return share.quantity
-    return vm_quantity(share.counting, share.vm.vcpu, share.factor)[1]
+    threads = share.host.threads_per_core if share.counting.base == "vcpu-core" else 1
+    return min(share.quantity, vm_cell(share.counting, -(-share.vm.vcpu // threads), cell.factor, cell.least).quantity)
 
 
 def _host_shortfall(line: Line, uses: Sequence[Use], pools: _Pools, reach: Reach, at: datetime) -> Iterable[Violation]:
-    def need(some: Iterable[Use]) -> Fraction:
+    def need(some: Iterable[Use]) -> Exact:
         return tally(tuple(some), reach.hosts).quantity
 
     count = tally(uses, reach.hosts)
-    free = ZERO
-    limited: dict[tuple[tuple[str, ...], tuple[str, ...]], Fraction] = {}
+    free: Exact = ZERO
+    limited: dict[tuple[tuple[str, ...], tuple[str, ...]], Exact] = {}
     covered_by = {}
     for entitlement, slack in zip(pools.entitlements, pools.slack, strict=True):
         if entitlement.tenants or entitlement.systems:
@@ -267,7 +299,7 @@ def _host_shortfall(line: Line, uses: Sequence[Use], pools: _Pools, reach: Reach
     )
 
 
-def _uncovered(shares: Sequence[Share], held: Fraction) -> tuple[str, ...]:
+def _uncovered(shares: Sequence[Share], held: Exact) -> tuple[str, ...]:
     """Hosts that the licences do not cover when hosts where VMs run are served first."""
     left = held
     hosts = []

@@ -9,8 +9,10 @@ from fractions import Fraction
 from estate.clock import JST
 from layout.wareki import wareki
 
+from .cells import Exact, HostCell, Total, VmCell, is_unknown_model
 from .engine import Share, Tally
-from .records import Evidence, Rule
+from .records import Counting, Evidence, Rule
+from .timeline import Owed
 from .violations import Violation
 
 EVIDENCE: dict[Evidence, str] = {
@@ -20,10 +22,19 @@ EVIDENCE: dict[Evidence, str] = {
     "C": "根拠 C：規則からの計算",
     "unverified": "未確認",
 }
-_BASE = {"host-core": "コア", "host-socket": "ソケット", "host-socket-capacity": "ソケット（空きを含む）", "host": "台"}
+_HOST_UNIT = {"host-socket": "ソケット", "host-socket-capacity": "ソケット（空きを含む）", "host": "台"}
+_VM_UNIT = {
+    "vcpu": ("vCPU ", ""),
+    "vcpu-core": ("vCPU の裏の物理コア ", ""),
+    "os": ("OS ", ""),
+    "memory-mib": ("メモリー ", " MiB"),
+    "number": ("指定された数 ", ""),
+    "population": ("人口 ", " 人"),
+}
+"""Words before and after the number of base units."""
 
 
-def number(value: Fraction) -> int | float:
+def number(value: Exact) -> int | float:
     """Answers a count as JSON and readers want it: whole where it is whole."""
     return int(value) if value.denominator == 1 else float(value)
 
@@ -52,68 +63,132 @@ def span(from_: datetime, until: datetime) -> str:
 
 def because(share: Share) -> str:
     """Answers why a host or VM counts, with every number that went in."""
-    factor = "" if share.factor == 1 else f" x 係数 {plain(share.factor)}"
-    if share.counting.on_hosts:
-        text = f"{share.host.id}: {_host_units(share)}{factor} = {plain(share.quantity)}"
+    cell = share.cell
+    if isinstance(cell, HostCell):
+        units = f"{_host_units(share, cell)}{_factor(share.counting, cell.factor)}"
+        text = f"{share.host.id}: {units} = {plain(cell.quantity)}"
+        rounded = cell.quantity != cell.capped * cell.factor
     else:
         owner = share.host.id if share.vm is None else share.vm.id
-        base = "OS 1" if share.counting.base == "os" else f"vCPU {share.base}"
-        if share.vm is None and share.counting.base == "vcpu":
-            base = f"{share.base} コア"
-        floor = f"（下限 {share.floored}）" if share.floored != share.base else ""
-        text = f"{owner}: {base}{floor}{factor} = {plain(share.quantity)}"
-    rounded = share.quantity != share.capped * share.factor
+        text = f"{owner}: {_vm_units(share, cell)} = {plain(cell.quantity)}"
+        rounded = cell.grade is None and cell.least is None and cell.quantity != cell.floored * cell.factor
     reason = [*(["端数切上げ"] if rounded else []), *_reason(share)]
     return f"{text}（{'、'.join(reason)}）" if reason else text
 
 
-def _host_units(share: Share) -> str:
+def _factor(counting: Counting, factor: Exact) -> str:
+    if factor == 1:
+        return ""
+    return f" ÷ {counting.factor.per}" if counting.factor.per is not None else f" x 係数 {plain(factor)}"
+
+
+def _host_units(share: Share, cell: HostCell) -> str:
     host = share.host
     if share.counting.base == "host-core":
         text = f"{host.sockets} ソケット x {host.cores_per_socket} コア"
     else:
-        text = f"{share.base} {_BASE[share.counting.base]}"
-    if share.floored != share.base:
-        text += f"（下限 {share.floored}）"
-    if share.sets > 1:
-        text += f" x {share.sets} 組"
-    if share.capped != share.floored * share.sets:
-        text += f"、上限 vCPU 合計 {share.capped}"
+        text = f"{cell.base} {_HOST_UNIT[share.counting.base]}"
+    if cell.floored != cell.base:
+        text += f"（下限 {cell.floored}）"
+    if cell.sets > 1:
+        text += f" x {cell.sets} 組"
+    if cell.capped > cell.floored * cell.sets:
+        text += f"、ゲスト {cell.capped} 台（ライセンス数を超える分は 1 台に 1）"
+    if cell.capped < cell.floored * cell.sets:
+        text += f"、上限 vCPU 合計 {cell.capped}"
+    return text
+
+
+def _vm_units(share: Share, cell: VmCell) -> str:
+    base = share.counting.base
+    if base == "vcpu" and share.vm is None:
+        text = f"{plain(cell.base)} コア"
+    else:
+        before, after = _VM_UNIT[base]
+        text = f"{before}{plain(cell.base)}{after}"
+    if cell.floored != cell.base:
+        text += f"（下限 {plain(cell.floored)}）"
+    text += _factor(share.counting, cell.factor)
+    if cell.grade is not None:
+        text += f" → 等級「{cell.grade}」"
+    if cell.least is not None and cell.least == cell.quantity > cell.floored * cell.factor:
+        text += f"、{share.counting.floors.option} の数 {plain(cell.least)} が上回る"
     return text
 
 
 def _reason(share: Share) -> list[str]:
-    if not share.counting.on_hosts:
-        return []
+    found = []
+    if share.counting.factor.unknown_value is not None and is_unknown_model(share.counting.factor, share.host):
+        found.append(f"機種 {share.host.model or '不明'} は係数表に無い：{share.counting.factor.unknown_model}")
+    if share.why == "standby":
+        free = share.cell.quantity - share.quantity
+        found.append(
+            f"待機系：稼働系の数まで無償のため {plain(share.quantity)}" if free else "待機系：稼働系を超える分"
+        )
+    elif share.why == "same":
+        found.append(f"{_who(share.because_of)} と同じ利用者・住民のため 1 回だけ数える")
+    elif share.counting.on_hosts:
+        found.append(_presence(share))
+    return found
+
+
+def _presence(share: Share) -> str:
     if share.why == "installed":
-        return ["ホストに導入されているため"]
-    names = share.because_of
-    who = f"仮想サーバ {names[0]}" + (f" ほか {len(names) - 1} 台" if len(names) > 1 else "")
+        return "ホストに導入されているため"
+    who = _who(share.because_of)
     if share.why == "runs":
-        return [f"{who} が動くため"]
+        return f"{who} が動くため"
     if share.why == "ran":
-        return [f"{who} が過去 {share.counting.scope.window_days} 日の間に動いたため"]
-    return [f"{who} が移動できるため"]
+        return f"{who} が過去 {share.counting.scope.window_days} 日の間に動いたため"
+    if share.counting.scope.hosts == "reachable":
+        return f"{who} が移動できるため"
+    return f"{who} のある範囲（{'拠点' if share.counting.scope.hosts == 'site' else '全体'}）のホストをすべて数えるため"
+
+
+def _who(names: Sequence[str]) -> str:
+    return f"仮想サーバ {names[0]}" + (f" ほか {len(names) - 1} 台" if len(names) > 1 else "")
 
 
 def total(count: Tally, rule: Rule) -> str:
     """Answers how the shares became the product's number."""
     if not count.shares:
         return "使われていないため 0"
+    texts = [_way_total(made, rule, alone=len(count.totals) == 1) for _, made in count.totals]
+    if len(texts) == 1:
+        return texts[0]
+    return f"{'；'.join(texts)}；合わせて {plain(count.quantity)} {rule.unit}"
+
+
+def _way_total(made: Total, rule: Rule, *, alone: bool) -> str:
     parts = []
-    for factor, before, after in count.groups:
-        named = f"係数 {plain(factor)} の合計" if len(count.groups) > 1 or factor != 1 else "合計"
+    for factor, before, after in made.groups:
+        named = f"係数 {plain(factor)} の合計" if len(made.groups) > 1 or factor != 1 or not alone else "合計"
         rounded = f" を切り上げて {plain(after)}" if after != before else ""
         parts.append(f"{named} {plain(before)}{rounded}")
     text = "、".join(parts)
-    last = sum((after for _, _, after in count.groups), Fraction(0))
-    if count.floor:
-        return f"{text}、製品の下限により {count.floor} {rule.unit}"
-    if last != count.quantity:
-        return f"{text}、全体を切り上げて {plain(count.quantity)} {rule.unit}"
-    if len(parts) == 1:
-        return f"{text} {rule.unit}"
-    return f"{text}、計 {plain(count.quantity)} {rule.unit}"
+    last: Exact = sum((after for _, _, after in made.groups), 0)
+    several = len(parts) > 1
+    if made.tiered is not None:
+        text, last, several = f"{text}、段階表により {plain(made.tiered)}", made.tiered, False
+    if made.users is not None and made.least is not None:
+        least, users = plain(made.least), plain(made.users)
+        if made.users > made.least:
+            return f"利用者 {users} 人が下限 {least}（{text}）を上回るため {users} {rule.unit}"
+        return f"利用者 {users} 人より下限 {least}（{text}）が大きいため {least} {rule.unit}"
+    if made.floor:
+        return f"{text}、製品の下限により {made.floor} {rule.unit}"
+    if last != made.quantity:
+        return f"{text}、全体を切り上げて {plain(made.quantity)} {rule.unit}"
+    return f"{text}、計 {plain(made.quantity)} {rule.unit}" if several else f"{text} {rule.unit}"
+
+
+def metered(due: Owed, rule: Rule) -> str:
+    """Answers how the hours became the product's number."""
+    peak = due.peak
+    return (
+        f"1 時間ごとの数の合計 {plain(due.quantity)} {rule.unit}（最大は {span(peak.from_, peak.until)} の "
+        f"1 時間あたり {plain(peak.quantity)}：{total(peak.tally, rule)}）"
+    )
 
 
 def violation(found: Violation) -> str:

@@ -19,8 +19,9 @@ from estate.clock import JST
 from estate.records import Entitlement
 from layout.records import MoveRecord, Product
 from licensing import rulebook, violations
+from licensing.lines import lines_of
 from licensing.reach import Reach
-from licensing.timeline import evaluate, lines_of, required, steps
+from licensing.timeline import evaluate, required, steps
 from tests.licensing.case_files import CASES
 from tests.licensing.small_layouts import host, layout, vm
 
