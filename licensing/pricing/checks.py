@@ -1,0 +1,92 @@
+"""Contradictions of a price list that types cannot express, with the path of each: for files and for tables alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from itertools import combinations
+
+from ..errors import LicensingError, did_you_mean
+from ..records import Rule
+from ..rulebook import RuleBook, complete_options
+from .records import Price, PriceFile
+
+Finding = tuple[tuple[str | int, ...], str]
+
+
+def contradictions(file: PriceFile, book: RuleBook) -> Iterable[Finding]:
+    """Answers every contradiction of a list with itself and with the rules that it prices."""
+    if not re.fullmatch(r"[A-Z]{3}", file.currency):
+        yield ("currency",), f"通貨は ISO 4217 の半角 3 字（JPY、USD など）で書いてください（{file.currency[:60]}）"
+    if file.tax == "inclusive" and file.tax_rate is None:
+        yield ("tax",), "tax: inclusive（税込み）には tax_rate（例 0.10）が要ります"
+    if file.tax == "exclusive" and file.tax_rate is not None:
+        yield ("tax_rate",), "tax: exclusive（税抜き）に tax_rate は要りません。どちらかを直してください"
+    if file.currency == "JPY" and file.exchange is not None:
+        yield ("exchange",), "円の価格表に為替（exchange）は要りません。除くか、currency を直してください"
+    if not file.prices:
+        yield ("prices",), "価格が一つもありません"
+    for index, price in enumerate(file.prices):
+        yield from (((*("prices", index), *path), message) for path, message in _alone(price))
+        if price.rule not in book.rules:
+            message = f"規則 {price.rule} がありません{did_you_mean(price.rule, book.rules)}"
+            yield ("prices", index, "rule"), message
+        else:
+            found = _against(price, book.rules[price.rule])
+            yield from (((*("prices", index), *path), message) for path, message in found)
+    for (_, one), (second, two) in combinations(enumerate(file.prices), 2):
+        if _ambiguous(one, two):
+            message = f"同じ商品（{article(two)}）の価格が二つあり、どちらを使うか決まりません。一つにしてください"
+            yield ("prices", second), message
+
+
+def article(price: Price) -> str:
+    """Answers which article a price is for, e.g. `microsoft-sql-server.core-per-vm edition=standard`."""
+    options = [f"{name}={value}" for name, value in sorted(price.options.items())]
+    return " ".join([price.rule, *options, *([f"等級 {price.grade}"] if price.grade is not None else [])])
+
+
+def _alone(price: Price) -> Iterable[Finding]:
+    if price.valid_from is not None and price.valid_to is not None and price.valid_to <= price.valid_from:
+        yield ("valid_to",), f"valid_to {price.valid_to} が valid_from {price.valid_from} より後でありません"
+    if price.maintenance is None:
+        return
+    if price.kind != "perpetual":
+        yield ("maintenance",), "保守料は kind: perpetual（買取り）の価格だけに書きます"
+    if (price.maintenance.rate is None) == (price.maintenance.amount is None):
+        yield ("maintenance",), "保守料は rate（購入額に対する年率）か amount（年額）のどちらか一つを書いてください"
+
+
+def _against(price: Price, rule: Rule) -> Iterable[Finding]:
+    try:
+        complete_options(rule, price.options, "価格")
+    except LicensingError as error:
+        for problem in error.problems:
+            yield ("options",), problem.removeprefix("価格: ")
+    for name in price.options:
+        if name in rule.options and not rule.options[name].separate:
+            yield (
+                ("options", name),
+                f"{rule.id} のオプション {name} は商品を分けないので、価格を分けられません（数だけが変わります）",
+            )
+    grades = {grade.name for version in rule.versions for way in version.counts for grade in way.grades}
+    if price.grade is not None and price.grade not in grades:
+        yield ("grade",), f"{rule.id} に等級 {price.grade} はありません{did_you_mean(price.grade, grades)}"
+    if price.grade is None and grades:
+        yield ("rule",), f"{rule.id} は等級ごとに価格を書きます（grade: {'、'.join(sorted(grades))}）"
+    if price.per == "pack" and all(version.pack is None for version in rule.versions):
+        yield ("per",), f"{rule.id} はパックで売られません。per: licence で書いてください"
+    hourly = [version.time.law == "hourly-meter" for version in rule.versions]
+    if price.kind == "metered" and not any(hourly):
+        yield ("kind",), f"{rule.id} は時間で課金する規則ではないので、kind: metered は使えません"
+    if price.kind != "metered" and all(hourly):
+        yield ("kind",), f"{rule.id} は時間で課金する規則なので、kind: metered で書いてください"
+
+
+def _ambiguous(one: Price, two: Price) -> bool:
+    if (one.rule, one.grade, len(one.options)) != (two.rule, two.grade, len(two.options)):
+        return False
+    if any(name in two.options and two.options[name] != value for name, value in one.options.items()):
+        return False
+    first = two.valid_from is None or one.valid_to is None or two.valid_from < one.valid_to
+    return first and (one.valid_from is None or two.valid_to is None or one.valid_from < two.valid_to)
