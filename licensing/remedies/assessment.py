@@ -36,6 +36,7 @@ def with_remedies(
         return result
     book, retiming = load_rules(rules_dir), Retiming(plan)
     entitlements = plan.estate.entitlements
+    residents = {tenant.id: tenant.population for tenant in plan.estate.tenants}
     options: dict[str, tuple[RemedyResult, ...]] = {}
     runs: dict[str, Mapping[str, tuple[RetimedRun, ...]]] = {}
     groups: dict[str, Group] = {}
@@ -44,7 +45,7 @@ def with_remedies(
             rule=book.rules[name],
             violations=tuple(violation for violation in result.violations if violation.rule == name),
             products=tuple(product for product in result.products if product.rule == name),
-            trial=Trial.of(name, plan.layout, entitlements, result, rules_dir),
+            trial=Trial.of(name, plan.layout, entitlements, result, rules_dir, residents),
             whole=plan.layout,
             entitlements=entitlements,
             book=book,

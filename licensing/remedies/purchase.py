@@ -21,12 +21,19 @@ class Part(Protocol):
     def by_year(self) -> tuple[int, ...]:
         """Yen per contract year."""
 
+    @property
+    def because(self) -> str:
+        """How the amount came to be, with the price list."""
+
 
 class Prices(Protocol):
     """The price book, as far as remedies need it."""
 
     def cost(self, product: ProductResult, years: int) -> Sequence[Part] | None:
         """Answers the priced parts of a product over so many years; None where there is no price."""
+
+    def why_unpriced(self, product: ProductResult) -> str | None:
+        """Answers why a product has no price; None where it has one."""
 
 
 @dataclass(frozen=True)
@@ -97,19 +104,19 @@ class Pricing:
         *,
         dearest: bool,
     ) -> Purchase:
-        unverified = [product.rule for product in products if product.unverified or product.evidence == "unverified"]
-        parts = None if self.prices is None else [self.prices.cost(product, self.years) for product in products]
-        if parts is None:
-            why = "価格表が無いため金額は出せません"
-        elif unverified:
-            why = f"規則 {unverified[0]} に未確認の値があるため金額は出せません"
-        elif any(part is None for part in parts):
-            why = "価格表に値段が無いため金額は出せません"
-        else:
-            totals = [_total(part) for part in parts if part is not None]
-            cost = max(totals) if dearest else sum(totals)
-            return Purchase(quantity, unit, packs, cost, f"{what}、{self.years} 年で {cost:,} 円{remark}")
-        return Purchase(quantity, unit, packs, None, f"{what}。{why}")
+        if self.prices is None:
+            return Purchase(quantity, unit, packs, None, f"{what}。価格表が無いため金額は出せません")
+        costs = []
+        for product in products:
+            parts = self.prices.cost(product, self.years)
+            if parts is None:
+                why = self.prices.why_unpriced(product) or "価格がありません"
+                return Purchase(quantity, unit, packs, None, f"{what}。{why}")
+            costs.append((_total(parts), [part.because for part in parts]))
+        chosen = [max(costs)] if dearest else costs
+        cost = sum(total for total, _ in chosen)
+        how = "、".join(reason for _, reasons in chosen for reason in reasons)
+        return Purchase(quantity, unit, packs, cost, f"{what}、{self.years} 年で {cost:,} 円{remark}［{how}］")
 
 
 def together(one: Purchase, other: Purchase) -> Purchase:

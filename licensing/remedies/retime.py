@@ -23,7 +23,7 @@ from .changed_layouts import without_changes
 from .night_schedule import Nights, Outcome, Placed
 from .options import Group, impossible, possible
 
-MOST_VMS = 200
+MOST_VMS = 60
 """So many VMs of a plan are looked at; a plan with more has another problem than the hour of a run."""
 
 _CHECKERS = (windows, deadlines, precedence, slots, exclusivity, rerun, capacity)

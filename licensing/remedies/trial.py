@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from fractions import Fraction
 from math import ceil
@@ -30,6 +30,7 @@ class Trial:
     fiscal_year: int
     as_of: date | None
     rules_dir: Path | None
+    residents: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -39,10 +40,11 @@ class Trial:
         entitlements: Sequence[Entitlement],
         result: LicenceResult,
         rules_dir: Path | None,
+        residents: Mapping[str, int],
     ) -> Trial:
-        """Cuts a counted layout down to one rule."""
+        """Cuts a counted layout down to one rule. `residents` are by tenant."""
         own = tuple(entitlement for entitlement in entitlements if entitlement.rule == rule)
-        return cls(rule, only(layout, {rule}), own, result.fiscal_year, result.as_of, rules_dir)
+        return cls(rule, only(layout, {rule}), own, result.fiscal_year, result.as_of, rules_dir, residents)
 
     def on(self, layout: Layout) -> Trial:
         """The same trial on a changed layout."""
@@ -61,7 +63,8 @@ class Trial:
             entitlements=self.entitlements,
             as_of=self.as_of,
             rules_dir=self.rules_dir,
-            layout_digest="-",
+            layout_digest="-",  # nobody reads it, and a digest takes longer than the count
+            residents=self.residents,
         )
 
     def violations(self) -> tuple[ViolationResult, ...]:
