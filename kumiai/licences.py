@@ -29,11 +29,19 @@ def count(
     source: Annotated[Path, typer.Argument(metavar="DIR|LAYOUT", help="計画フォルダー、または layout.json")],
     as_of: Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="この日の必要数 (YYYY-MM-DD)")] = None,
     rules: Annotated[Path | None, typer.Option("--rules", metavar="DIR", help="追加の規則のフォルダー")] = None,
+    prices: Annotated[
+        list[Path] | None, typer.Option("--prices", metavar="FILE", help="価格表 (YAML、XLSX、CSV。なければ同梱の例)")
+    ] = None,
+    rate: Annotated[
+        list[str] | None, typer.Option("--rate", metavar="CUR=円", help="為替レート。例 USD=150.25")
+    ] = None,
+    years: Annotated[int, typer.Option("--years", min=1, max=30, help="違反への対応を比べる契約の年数")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="JSON で出力する")] = False,
 ) -> None:
     """この構成に要るライセンスの数と、年度内に起こる違反を示す。"""
     import licensing
     from layout import folder, results
+    from licensing import pricing, remedies
 
     day = _day(as_of)
     if not source.exists():
@@ -49,6 +57,10 @@ def count(
             rules_dir=rules,
             layout_digest=None if plan is None else plan.layout_digest,
         )
+        if result.violations or prices or rate:
+            book = pricing.load(prices or None, pricing.exchange_rates(rate or ()), rules_dir=rules)
+            if plan is not None:
+                result = remedies.with_remedies(plan, result, book, years=years, rules_dir=rules)
     except licensing.LicensingError as error:
         raise RefusedError(*str(error).splitlines()) from None
     if plan is not None and day is None and rules is None:

@@ -12,16 +12,8 @@ from ..rulebook import load_rules
 from .options import Group, buy_peak, hourly, physical, pin
 from .purchase import Prices, Pricing
 from .retime import Retiming, retime
+from .text import KINDS
 from .trial import Trial
-
-KINDS = {
-    "buy-peak": "最大の不足を買う",
-    "hourly": "時間課金",
-    "physical": "物理コアで契約",
-    "pin": "固定・範囲を狭める",
-    "retime": "処理の時間をずらす",
-}
-"""Remedies as people call them."""
 
 
 def with_remedies(

@@ -93,7 +93,9 @@ def physical(group: Group) -> RemedyResult:
     """License the physical cores of the hosts that the VMs run on and can reach: vCPU changes are free then."""
     alternative = _alternative(group.rule, "physical")
     if alternative is None:
-        reason = "もともと物理側を数える規則です" if _counts_hosts(group) else "物理コアで数える契約が規則にありません"
+        reason = (
+            "もともと物理のホストを数える規則です" if _counts_hosts(group) else "物理コアで数える契約が規則にありません"
+        )
         return impossible("physical", f"物理コア：{reason}")
     name = group.book.rules[alternative.rule].name
     both = only(group.whole, {group.rule.id, alternative.rule})
@@ -115,8 +117,8 @@ def physical(group: Group) -> RemedyResult:
     return possible(
         "physical",
         bought,
-        f"仮想サーバが動きうるホスト {len(hosts)} 台を物理コアで契約し直す（以後 vCPU を増やしても数は変わらない。"
-        f"今の保有分は使わなくなる）：{bought.because}",
+        f"仮想サーバが動きうるホスト {len(hosts)} 台を {name}［根拠 {needed[0].evidence}］で契約し直す"
+        f"（以後 vCPU を増やしても数は変わらない。今の保有分は使わなくなる）：{bought.because}",
     )
 
 
@@ -193,7 +195,7 @@ def _narrows(group: Group) -> bool:
 
 def _counts_hosts(group: Group) -> bool:
     day = min(violation.from_ for violation in group.violations).date()
-    return all(counting.on_hosts for counting in version_at(group.rule, day).counts)
+    return any(counting.on_hosts for counting in version_at(group.rule, day).counts)
 
 
 def _alternative(rule: Rule, kind: str) -> Alternative | None:

@@ -85,7 +85,7 @@ class Pricing:
         quantity = sum(product.quantity for product in products)
         packs = [product.packs for product in products if product.packs is not None]
         what = "、".join(
-            f"{product.name} {_amount(product.quantity, product.unit)}"
+            f"{product.name}［根拠 {product.evidence}］{_amount(product.quantity, product.unit)}"
             + (f"（{product.pack} x {product.packs}）" if product.packs is not None else "")
             for product in products
         )
