@@ -6,17 +6,10 @@ from datetime import datetime
 
 from layout.licence_records import LicenceResult, MovementResult, ProductResult, ViolationResult
 
+from .evidence import LEGEND, mark
 from .figures import count, period
 from .markup import Markup, Part, join, table, tag
 from .record import ReportRecord
-
-_EVIDENCE = {
-    "P": "販売元の文書",
-    "D": "資産管理製品などの解説文書",
-    "S": "二次情報",
-    "C": "規則からの計算",
-    "unverified": "未確認",
-}
 
 
 def licence_section(record: ReportRecord) -> Markup:
@@ -31,7 +24,7 @@ def licence_section(record: ReportRecord) -> Markup:
             tag("p", licences.verdict, class_="alarm" if licences.violations else None),
             tag("p", tag("strong", licences.notice), class_="note"),
             _products(licences),
-            tag("p", "根拠の記号：", "、".join(f"{mark}＝{text}" for mark, text in _EVIDENCE.items()), class_="soft"),
+            tag("p", LEGEND, class_="soft"),
             *(_details(product) for product in licences.products if product.details),
             _violations(licences, names),
             _findings(licences, names),
@@ -49,7 +42,7 @@ def _products(licences: LicenceResult) -> Markup:
                 tag("strong", count(product.quantity)),
                 tag("span", product.unit, _packs(product), class_="keep"),
                 _period(product.at, product.until),
-                "未確認" if product.evidence == "unverified" else product.evidence,
+                mark(product.evidence),
                 _reasons(product),
             )
             for product in licences.products

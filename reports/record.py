@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from layout.bill_records import BillResult
 from layout.errors import FolderError
 from layout.folder import PlanFolder
 from layout.licence_records import LicenceResult
@@ -17,6 +18,7 @@ from layout.records import Bound, CheckVerdict, HostRecord, MisfitRecord, PeakRe
 from layout.simulation_records import WeekSimulation
 
 from . import saved
+from .ledgers import Ledgers, ledgers
 from .load import WeekLoad, host_peaks, week_load
 
 
@@ -103,6 +105,8 @@ class ReportRecord:
     sites: tuple[SiteReport, ...]
     tenants: tuple[TenantLine, ...]
     licences: LicenceResult | None
+    bill: BillResult | None
+    ledgers: Ledgers
     simulation: WeekSimulation | None
     job_names: dict[tuple[str, str, str], JobName]
     """By (tenant, system, job); only of the simulated jobs."""
@@ -127,12 +131,14 @@ def gather(plan: PlanFolder) -> ReportRecord:
     A result that was not made yet is named in `missing`. Raises FolderError for one of another layout, changed or
     damaged.
     """
-    licences, simulation = saved.licences(plan), saved.simulation(plan)
+    licences, bill, simulation = saved.licences(plan), saved.bill(plan), saved.simulation(plan)
     missing = []
     if simulation is None:
         missing.append("最も混む週の模擬はまだありません（kumiai simulate を実行すると、次の報告書に入ります）")
     if licences is None:
         missing.append("ライセンスの計数はまだありません（kumiai license count を実行すると、次の報告書に入ります）")
+    if bill is None:
+        missing.append("費用と負担の計算はまだありません（kumiai license split を実行すると、次の報告書に入ります）")
     estate, layout, run = plan.estate, plan.layout, plan.run
     return ReportRecord(
         verdict=run.verdict,
@@ -148,6 +154,8 @@ def gather(plan: PlanFolder) -> ReportRecord:
         sites=_sites(plan),
         tenants=_tenants(plan),
         licences=licences,
+        bill=bill,
+        ledgers=ledgers(plan, licences),
         simulation=simulation,
         job_names=_job_names(plan, simulation),
         bounds=layout.bounds,

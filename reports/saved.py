@@ -5,19 +5,26 @@ from __future__ import annotations
 from typing import TypeVar
 
 from layout import documents, results
+from layout.bill_records import BillResult
 from layout.folder import PlanFolder
 from layout.licence_records import LicenceResult
 from layout.simulation_records import WeekSimulation
 
 LICENCES = "licences.json"
+BILL = "bill.json"
 LATENESS = "simulation/lateness.json"
 
-_Saved = TypeVar("_Saved", LicenceResult, WeekSimulation)
+_Saved = TypeVar("_Saved", LicenceResult, BillResult, WeekSimulation)
 
 
 def licences(folder: PlanFolder) -> LicenceResult | None:
     """The saved licence count, None when there is none. Raises FolderError for another layout's or a damaged one."""
     return _saved(folder, LICENCES, LicenceResult)
+
+
+def bill(folder: PlanFolder) -> BillResult | None:
+    """The saved bill, None when there is none. Raises FolderError for another layout's or a damaged one."""
+    return _saved(folder, BILL, BillResult)
 
 
 def simulation(folder: PlanFolder) -> WeekSimulation | None:

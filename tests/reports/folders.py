@@ -50,9 +50,9 @@ def contents(**options) -> FolderContents:
 
 
 def with_results(plan: PlanFolder) -> PlanFolder:
-    """Saves the cases' licence count and simulation in the folder."""
-    for name, case in (("licences.json", "licences.json"), ("simulation/lateness.json", "lateness.json")):
-        results.write_result(plan, name, (CASES / case).read_bytes())
+    """Saves the cases' licence count, bill and simulation in the folder."""
+    for name in ("licences.json", "bill.json", "simulation/lateness.json"):
+        results.write_result(plan, name, (CASES / Path(name).name).read_bytes())
     return plan
 
 
@@ -85,9 +85,10 @@ def hostile(path: Path) -> PlanFolder:
         "kumiai_version": HOSTILE,
     })  # fmt: skip
     plan = folder.write(path, replace(plain, estate=estate, layout=layout, run=run))
-    text = (CASES / "licences.json").read_text(encoding="utf-8")
-    for innocent in ("t00-s00-ap-01", "PowerGres（OS 単位）", "コア"):
-        text = text.replace(innocent, HOSTILE.replace("\\", "\\\\").replace('"', '\\"'))
-    results.write_result(plan, "licences.json", text.encode())
+    for name in ("licences.json", "bill.json"):
+        text = (CASES / name).read_text(encoding="utf-8")
+        for innocent in ("t00-s00-ap-01", "PowerGres（OS 単位）", "コア", "日田市", "人口割", "例の価格表", "データ移行"):
+            text = text.replace(innocent, HOSTILE.replace("\\", "\\\\").replace('"', '\\"'))
+        results.write_result(plan, name, text.encode())
     results.write_result(plan, "simulation/lateness.json", (CASES / "lateness.json").read_bytes())
     return plan
