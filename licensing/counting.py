@@ -80,7 +80,7 @@ def count(
         findings=FindingsResult(
             movement=tuple(_movement(findings.movement(line, step, reach, start, end)) for line, step in reaching),
             busy_season=tuple(violation for violation in violated if violation.busy_season),
-            host_curve=tuple(_curve(findings.curve(line, step, reach)) for line, step in reaching),
+            host_curve=tuple(_curve(findings.curve(line, step)) for line, step in reaching),
         ),
     )
 

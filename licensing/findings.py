@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from . import cells
 from .cells import Exact
-from .engine import tally
+from .engine import Share, users_of
 from .lines import Line
 from .reach import Reach
 from .timeline import Owed, Step, owed, steps
@@ -76,15 +77,30 @@ def _peak(series: tuple[Step, ...]) -> Step:
     return owed(series).peak
 
 
-def curve(line: Line, planned: Step, reach: Reach) -> Curve:
-    """Counts the deciding instant with the reach cut down to its first 1 … n hosts."""
-    counted = (share for share in planned.tally.shares if share.counting.on_hosts)
-    shares = sorted(counted, key=lambda share: (share.why == "reach", share.host.id))
-    hosts = tuple(share.host.id for share in shares)
+def curve(line: Line, planned: Step) -> Curve:
+    """Counts the deciding instant with the reach cut down to its first 1 … n hosts.
+
+    What a host counts does not depend on the hosts beside it, so the curve is a running sum of the count's shares.
+    """
+    on_hosts = [share for share in planned.tally.shares if share.counting.on_hosts]
+    shares = sorted(on_hosts, key=lambda share: (share.why == "reach", share.host.id))
+    by_way = [
+        (counting, users_of(counting, [u for u in planned.uses if u.counting is counting]))
+        for counting, _ in planned.tally.totals
+    ]
+    sums: list[dict[Exact, Exact]] = [{} for _ in by_way]
+    ways = {id(counting): number for number, (counting, _) in enumerate(by_way)}
+
+    def add(share: Share) -> None:
+        mine = sums[ways[id(share.counting)]]
+        mine[share.cell.factor] = mine.get(share.cell.factor, 0) + share.quantity
+
+    for share in planned.tally.shares:
+        if not share.counting.on_hosts:
+            add(share)
     quantities = []
-    for length in range(1, len(hosts) + 1):
-        allowed = frozenset(hosts[:length])
-        uses = [use._replace(hosts=use.hosts & allowed) for use in planned.uses]
-        few = tuple(use for use in uses if use.hosts or not use.counting.on_hosts)
-        quantities.append(tally(few, reach.hosts).quantity)
-    return Curve(line, hosts, tuple(quantities))
+    for share in shares:
+        add(share)
+        found = (cells.total(counting, mine, users) for (counting, users), mine in zip(by_way, sums, strict=True))
+        quantities.append(cells.slim(sum((each.quantity for each in found), 0)))
+    return Curve(line, tuple(share.host.id for share in shares), tuple(quantities))

@@ -27,6 +27,8 @@ VMs their vCPUs, the physical cores behind their vCPUs (`vcpu-core`: vCPUs / the
 per VM), the installed OS, their memory, the `number` an option says (users, say), or the residents of their tenant.
 A product that sits on a host counts there as one OS with the host's cores and memory."""
 
+_HOST_BASES = frozenset(get_args(HostBase))
+
 Group = Literal["vm", "system", "tenant"]
 """Uses that count as one: each VM by itself, all VMs of a tenant's system, all VMs of a tenant. VMs of a layout that
 names no tenants and systems are each a system of their own (of standby VMs: all of one), and all of one tenant."""
@@ -236,7 +238,7 @@ class Counting(RuleRecord):
     @property
     def on_hosts(self) -> bool:
         """Whether hosts are counted, not VMs."""
-        return self.base in get_args(HostBase)
+        return self.base in _HOST_BASES
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
