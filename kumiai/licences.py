@@ -1,4 +1,4 @@
-"""`kumiai license count`."""
+"""`kumiai license`: the group and its command `count`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from .licence_comparison import compare
 from .terminal import RefusedError, emit_text
 
 RESULT_NAME = "licences.json"
@@ -15,14 +16,15 @@ RESULT_NAME = "licences.json"
 
 def register(app: typer.Typer) -> None:
     """Adds the commands of this file."""
-    group = typer.Typer(no_args_is_help=True, help="ライセンスの計数。")
+    group = typer.Typer(no_args_is_help=True, help="ライセンスの計数と比較。")
     group.callback()(_group)
     group.command("count")(count)
+    group.command("compare")(compare)
     app.add_typer(group, name="license")
 
 
 def _group() -> None:
-    """ライセンスの計数。"""  # a callback keeps `count` a subcommand while it is the only one
+    """ライセンスの計数と比較。"""
 
 
 def count(

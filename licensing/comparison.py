@@ -49,10 +49,9 @@ def compare(counted: Sequence[Counted], book: PriceBook, *, years: int) -> Compa
     products = tuple(_products(named, book, years))
     layouts = tuple(_layout(letter, each, products, book, years) for letter, each in named)
     equal = all(count.difference == 0 for product in products for count in product.counts) and all(
-        (one.hosts_in_use, one.hosts_spare, one.violations)
-        == (layouts[0].hosts_in_use, layouts[0].hosts_spare, layouts[0].violations)
-        for one in layouts
+        (one.hosts_in_use, one.hosts_spare) == (layouts[0].hosts_in_use, layouts[0].hosts_spare) for one in layouts
     )
+    equal = equal and len(_known_violations(layouts)) <= 1
     return ComparisonResult(
         verdict=_verdict(layouts, products, equal=equal, years=years),
         fiscal_year=first.result.fiscal_year,
@@ -179,9 +178,13 @@ def _verdict(layouts: Sequence[ComparedLayout], products: Sequence[ComparedProdu
     what = [f"{len(products)} 製品のうち {differing} 製品で必要数が違います"] if differing else []
     if len({(one.hosts_in_use, one.hosts_spare) for one in layouts}) > 1:
         what.append("ホスト " + "、".join(f"{one.letter} {_hosts(one)}" for one in layouts))
-    if len({one.violations for one in layouts}) > 1:
+    if len(_known_violations(layouts)) > 1:
         what.append("違反 " + "、".join(f"{one.letter} {_violations(one)}" for one in layouts))
     return f"判定：差あり — {'。'.join([*what, _cheapest(layouts, years)])}"
+
+
+def _known_violations(layouts: Sequence[ComparedLayout]) -> set[int]:
+    return {one.violations for one in layouts if one.violations is not None}
 
 
 def _hosts(one: ComparedLayout) -> str:

@@ -73,9 +73,9 @@ def stacked_week(
             .encode(y="y:Q")
         )
         layers.append(
-            lettering(line, f"能力 {limit:,.0f} コア（使用中のホスト）", color=LIMIT_COLOUR, align="right", dy=-10).encode(
-                x=alt.value(WIDTH - 4), y="y:Q"
-            )
+            lettering(
+                line, f"能力 {limit:,.0f} コア（使用中のホスト）", color=LIMIT_COLOUR, align="right", dy=-10
+            ).encode(x=alt.value(WIDTH - 4), y="y:Q")
         )
     layers.append(lettering(chart_rows([{}]), "コア", align="right").encode(x=alt.value(-8), y=alt.value(-12)))
     days: list[dict[str, float | str]] = [

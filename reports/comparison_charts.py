@@ -94,7 +94,8 @@ def fees(curves: Sequence[FeeCurve], key: str) -> Markup:
     first = curves[0]
     layers += _axis_names("仮想サーバが動けるホスト（台）", "必要数")
     said = "、".join(
-        f"{curve.letter} は {curve.points[-1].hosts} 台で {curve.points[-1].quantity:g} {curve.unit}" for curve in curves
+        f"{curve.letter} は {curve.points[-1].hosts} 台で {curve.points[-1].quantity:g} {curve.unit}"
+        for curve in curves
     )
     return _drawn(layers, f"{first.name}：ホストが増えると必要数が増える", said, key)
 

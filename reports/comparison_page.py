@@ -8,9 +8,9 @@ from layout.comparison_records import ComparedCount, ComparedProduct, Comparison
 from layout.wareki import fiscal_year_name
 
 from .comparison_charts import HOSTS_COLOUR, LICENCES_COLOUR, fees, hosts_and_yen
+from .evidence import LEGEND, PRICE_EVIDENCE, mark
 from .figures import count, number
 from .html import POLICY
-from .licence_section import EVIDENCE
 from .markup import Markup, Part, join, table, tag
 from .style import CSS
 
@@ -30,7 +30,9 @@ def render(result: ComparisonResult) -> str:
         tag(
             "header",
             tag("p", result.verdict, class_="verdict"),
-            tag("h1", f"構成の比較：ライセンスとホスト（{fiscal_year_name(result.fiscal_year)}、{result.years} 年契約）"),
+            tag(
+                "h1", f"構成の比較：ライセンスとホスト（{fiscal_year_name(result.fiscal_year)}、{result.years} 年契約）"
+            ),
             tag("p", tag("strong", result.notice), class_="note"),
         ),
         tag(
@@ -40,7 +42,7 @@ def render(result: ComparisonResult) -> str:
             _yen_chart(result),
             tag("h2", "製品ごとの必要数と費用"),
             _products(result),
-            tag("p", "根拠の記号：", "、".join(f"{mark}＝{text}" for mark, text in EVIDENCE.items()), class_="soft"),
+            tag("p", LEGEND, class_="soft"),
             tag("h2", "ホストが増えるとライセンスも増える"),
             _curves(result),
             tag("h2", "値段の出所"),
@@ -55,7 +57,16 @@ def render(result: ComparisonResult) -> str:
 def _layouts(result: ComparisonResult) -> Markup:
     return table(
         "比べた構成（税抜き）",
-        ("記号", "構成", "使用中のホスト", "予備", "違反", "ホストの費用（円）", "ライセンスの費用（円）", "合計（円）"),
+        (
+            "記号",
+            "構成",
+            "使用中のホスト",
+            "予備",
+            "違反",
+            "ホストの費用（円）",
+            "ライセンスの費用（円）",
+            "合計（円）",
+        ),
         (
             (
                 one.letter,
@@ -106,7 +117,7 @@ def _products(result: ComparisonResult) -> Markup:
                     )
                 ),
                 tag("span", product.unit, class_="keep"),
-                "未確認" if product.evidence == "unverified" else product.evidence,
+                mark(product.evidence),
                 *(_cell(product, each) for each in product.counts),
                 *(_difference(each) for each in product.counts[1:]),
             )
@@ -143,14 +154,18 @@ def _curves(result: ComparisonResult) -> Markup:
         curves = list(found)
         first = curves[0]
         longest = max(len(curve.points) for curve in curves)
-        caption = f"{first.name}（{first.unit}、根拠 {first.evidence}）"
+        caption = f"{first.name}（{first.unit}、根拠 {mark(first.evidence)}）"
         parts.append(tag("figure", tag("figcaption", caption), fees(curves, f"fees-{index}")))
         parts.append(
             table(
                 f"{first.name}：仮想サーバが動けるホストの数と必要数（{first.unit}）",
                 ("構成", *(f"{hosts} 台" for hosts in range(1, longest + 1))),
                 (
-                    (curve.letter, *(count(point.quantity) for point in curve.points), *[""] * (longest - len(curve.points)))
+                    (
+                        curve.letter,
+                        *(count(point.quantity) for point in curve.points),
+                        *[""] * (longest - len(curve.points)),
+                    )
                     for curve in curves
                 ),
                 numbers=range(1, longest + 1),
@@ -160,7 +175,6 @@ def _curves(result: ComparisonResult) -> Markup:
 
 
 def _prices(result: ComparisonResult) -> Markup:
-    kinds = {"example": "例（頼らないこと）", "list": "定価", "quote": "見積"}
     return join(
         (
             table(
@@ -169,7 +183,7 @@ def _prices(result: ComparisonResult) -> Markup:
                 (
                     (
                         entry.name,
-                        kinds[entry.evidence],
+                        PRICE_EVIDENCE[entry.evidence],
                         entry.date.isoformat(),
                         entry.currency + ("" if entry.exchange_rate is None else f"（1 = {entry.exchange_rate:g} 円）"),
                         entry.source,
@@ -177,7 +191,11 @@ def _prices(result: ComparisonResult) -> Markup:
                     for entry in result.price_lists
                 ),
             ),
-            *(tag("p", f"{one.letter} のホスト：{one.because}", class_="soft") for one in result.layouts if one.because),
+            *(
+                tag("p", f"{one.letter} のホスト：{one.because}", class_="soft")
+                for one in result.layouts
+                if one.because
+            ),
         )
     )
 

@@ -8,9 +8,8 @@ from collections.abc import Iterable, Sequence
 from layout.comparison_records import ComparedProduct, ComparisonResult
 
 from .comparison_page import options, signed, yen
-from .figures import count, number
-
-_MARK = "［未確認］"
+from .evidence import PRICE_EVIDENCE, mark
+from .figures import count
 
 
 def text(result: ComparisonResult) -> str:
@@ -45,8 +44,8 @@ def _lines(result: ComparisonResult) -> Iterable[str]:
     yield "製品ごとの必要数と費用（円）"
     yield from _aligned([_heads(result), *_rows(result)], left={0, 1})
     for product in result.products:
-        mark = _MARK if product.unverified or product.evidence == "unverified" else ""
-        yield f"  {product.name}{options(product)}：［根拠 {product.evidence}］{mark}{product.source}"
+        unchecked = "［未確認］" if product.unverified else ""
+        yield f"  {product.name}{options(product)}：［根拠 {mark(product.evidence)}］{unchecked}{product.source}"
         if product.because:
             yield f"      {product.because}"
     if result.curves:
@@ -54,12 +53,12 @@ def _lines(result: ComparisonResult) -> Iterable[str]:
         yield "ホストが増えるとライセンスも増える（仮想サーバが動けるホストの数：必要数）"
         for curve in sorted(result.curves, key=lambda curve: (curve.rule, curve.letter)):
             points = "、".join(f"{point.hosts} 台 {count(point.quantity)}" for point in curve.points)
-            yield f"  {curve.name}［根拠 {curve.evidence}］ {curve.letter}：{points} {curve.unit}"
+            yield f"  {curve.name}［根拠 {mark(curve.evidence)}］ {curve.letter}：{points} {curve.unit}"
     yield ""
     yield "値段の出所"
     for entry in result.price_lists:
         rate = "" if entry.exchange_rate is None else f"、1 {entry.currency} = {entry.exchange_rate:g} 円"
-        yield f"  {entry.name}（{entry.date}{rate}）：{entry.source}"
+        yield f"  {entry.name}［{PRICE_EVIDENCE[entry.evidence]}］（{entry.date}{rate}）：{entry.source}"
     yield from (f"  {one.letter} のホスト：{one.because}" for one in result.layouts if one.because)
     yield from (f"  {note}" for note in result.notes)
     yield ""
@@ -104,4 +103,4 @@ def _aligned(rows: Sequence[Sequence[str]], *, left: set[int]) -> Iterable[str]:
 
 def _width(cell: str) -> int:
     """Places on the screen."""
-    return sum(2 if unicodedata.east_asian_width(char) in "FWA" else 1 for char in cell)
+    return sum(2 if unicodedata.east_asian_width(char) in "FW" else 1 for char in cell)

@@ -75,5 +75,5 @@ def _runs(remedies: ViolationRemedies) -> Iterable[str]:
 
 def padded(text: str, width: int, *, right: bool = False) -> str:
     """Answers the text filled up to a width on the screen, where Japanese characters take two places."""
-    gap = " " * max(0, width - sum(2 if unicodedata.east_asian_width(char) in "FWA" else 1 for char in text))
+    gap = " " * max(0, width - sum(2 if unicodedata.east_asian_width(char) in "FW" else 1 for char in text))
     return gap + text if right else text + gap
