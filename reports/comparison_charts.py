@@ -88,7 +88,7 @@ def fees(curves: Sequence[FeeCurve], key: str) -> Markup:
         end = chart_rows([line[-1] | {"t": curve.letter}])
         layers.append(
             alt.Chart(end)
-            .mark_text(fontSize=13, fontWeight="bold", color=paint, dx=12 + 14 * number, dy=-8, aria=False)
+            .mark_text(fontSize=13, fontWeight="bold", color=paint, dx=14 * number, dy=-14, aria=False)
             .encode(x="x:Q", y="y:Q", text="t:N")
         )
     first = curves[0]

@@ -76,7 +76,7 @@ def _layouts(result: ComparisonResult) -> Markup:
                 "不明" if one.violations is None else number(one.violations),
                 yen(one.hosts_jpy),
                 yen(one.licences_jpy),
-                yen(one.total_jpy),
+                join((yen(one.total_jpy), tag("span", "価格の無いものを除く", class_="id") if one.unpriced else None)),
             )
             for one in result.layouts
         ),

@@ -85,6 +85,8 @@ class Nights:
         for begin, end in spans:
             touched |= (view.start[rows] < end) & (view.end[rows] > begin)
         moving = sorted(rows[touched].tolist(), key=lambda row: (view.start[row], view.end[row]))
+        if any(view.job[row] < 0 for row in moving):
+            return Outcome("unknown", (), f"{vm.id}：業務の分からない実行がある")
         kept = [change for change in vm.vcpu_changes if change not in dropped]
         if not any(change.vcpu > vm.vcpu for change in kept) and (reason := self._refuted(vm, moving, spans)):
             return Outcome("impossible", (), reason)
