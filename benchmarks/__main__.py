@@ -1,5 +1,6 @@
 """`make bench`: every measurement, one after the other."""
 
-from . import plan_pilot
+from . import licence_count, plan_pilot
 
 plan_pilot.main()
+licence_count.main()

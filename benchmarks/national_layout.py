@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import random
-from datetime import date, datetime, time, timedelta
+from datetime import timedelta
 
-from estate.clock import JST
+import numpy as np
+
 from layout.records import EstateReference, HostRecord, HostSet, Layout, Product, VcpuInterval, VmRecord
+from licensing.timeline import fiscal_span
 
 FISCAL_YEAR = 2027
 HOSTS_PER_CLUSTER = 24
@@ -32,19 +33,24 @@ def national_layout(vms: int, hosts: int, changes: int, *, seed: int = 0) -> Lay
 
     Hosts stand in clusters of 24; a VM may run anywhere in its cluster.
     """
-    rng = random.Random(seed)
+    rng = np.random.default_rng(seed)
     clusters = [
         [f"kvm{number:05}" for number in range(first, min(first + HOSTS_PER_CLUSTER, hosts))]
         for first in range(0, hosts, HOSTS_PER_CLUSTER)
     ]
-    cluster_of = [rng.randrange(len(clusters)) for _ in range(vms)]
+    cluster_of = rng.integers(len(clusters), size=vms).tolist()
+    begin, _ = fiscal_span(FISCAL_YEAR)
     changing: dict[int, list[VcpuInterval]] = {}
-    for _ in range(changes):
-        number = rng.randrange(vms)
-        at = len(changing.setdefault(number, []))
-        start = datetime.combine(date(FISCAL_YEAR, 4, 1), time(), JST) + timedelta(days=30 * at, hours=rng.randrange(360))
-        if at < 12:
-            changing[number].append(VcpuInterval(**{"from": start}, until=start + timedelta(hours=24 * 14), vcpu=16))
+    # One change a month at most, so that those of one VM never overlap.
+    slots = rng.choice(vms * 12, size=changes, replace=False)
+    for slot, hour in zip(slots.tolist(), rng.integers(360, size=changes).tolist(), strict=True):
+        start = begin + timedelta(days=30 * (slot % 12), hours=hour)
+        change = VcpuInterval(**{"from": start}, until=start + timedelta(days=14), vcpu=16)
+        changing.setdefault(slot // 12, []).append(change)
+    carries = rng.random((vms, len(SHARE_OF_VMS))) < np.array(list(SHARE_OF_VMS.values()))
+    sizes = rng.choice((2, 4, 8), size=vms).tolist()
+    places = rng.integers(HOSTS_PER_CLUSTER, size=vms).tolist()
+    products = [Product(rule=rule) for rule in SHARE_OF_VMS]
     return Layout(
         estate=EstateReference(name="全国", digest="0" * 64, fiscal_year=FISCAL_YEAR),
         generation=1,
@@ -69,13 +75,13 @@ def national_layout(vms: int, hosts: int, changes: int, *, seed: int = 0) -> Lay
                 tenant=f"t{number % 1741:04}",
                 system=f"s{number % 40:02}",
                 site=f"site{cluster // 10}",
-                host=rng.choice(clusters[cluster]),
+                host=clusters[cluster][places[number] % len(clusters[cluster])],
                 may_run_on=f"cluster{cluster}",
-                vcpu=rng.choice((2, 4, 8)),
+                vcpu=sizes[number],
                 vcpu_max=16,
                 vcpu_changes=tuple(changing.get(number, ())),
                 memory_mib=8192,
-                products=tuple(Product(rule=rule) for rule, share in SHARE_OF_VMS.items() if rng.random() < share),
+                products=tuple(products[column] for column in np.flatnonzero(carries[number])),
             )
             for number, cluster in enumerate(cluster_of)
         ),

@@ -6,12 +6,9 @@ show the growth. The goal for the whole pilot is 60 s and 2 GiB on 2 cores.
 
 from __future__ import annotations
 
-import os
 import statistics
 import sys
 import tempfile
-import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -20,37 +17,11 @@ from rich.table import Table
 from estate import EstateFile, read_document
 from estate.records import SharedSystem
 
+from .processes import measure
+
 PILOT = Path(__file__).parents[1] / "examples" / "pilot" / "estate.yaml"
 RUNS = 3
 GOAL_S, GOAL_GIB = 60.0, 2.0
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One run of a command: wall seconds, CPU seconds, peak memory in GiB, exit code."""
-
-    wall_s: float
-    cpu_s: float
-    peak_gib: float
-    exit_code: int
-
-
-def measure(arguments: list[str]) -> Measured:
-    """Runs a command with its output thrown away."""
-    started = time.perf_counter()
-    pid = os.posix_spawn(
-        arguments[0],
-        arguments,
-        os.environ,
-        file_actions=[(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_WRONLY, 0) for fd in (1, 2)],
-    )
-    _, status, usage = os.wait4(pid, 0)
-    return Measured(
-        time.perf_counter() - started,
-        usage.ru_utime + usage.ru_stime,
-        usage.ru_maxrss / 1024**2,
-        os.waitstatus_to_exitcode(status),
-    )
 
 
 def first_tenants(count: int) -> str:

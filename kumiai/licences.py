@@ -38,18 +38,18 @@ def count(
         list[str] | None, typer.Option("--rate", metavar="CUR=円", help="為替レート。例 USD=150.25")
     ] = None,
     years: Annotated[int, typer.Option("--years", min=1, max=30, help="違反への対応を比べる契約の年数")] = 5,
+    series: Annotated[bool, typer.Option("--series", help="年度を通じた必要数の変化も示す")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON で出力する")] = False,
 ) -> None:
     """この構成に要るライセンスの数と、年度内に起こる違反を示す。"""
     import licensing
     from layout import folder, results
-    from licensing import pricing, remedies
 
     day = _day(as_of)
     if not source.exists():
         raise RefusedError(f"{source}: 計画フォルダーも layout.json もありません")
     plan = folder.read_planned(source) if source.is_dir() else None
-    layout = plan.layout if plan is not None else folder.read_layout(source)
+    layout, digest = (plan.layout, plan.layout_digest) if plan else folder.read_layout_and_digest(source)
     try:
         result = licensing.count(
             layout,
@@ -57,9 +57,13 @@ def count(
             entitlements=None if plan is None else plan.estate.entitlements,
             as_of=day,
             rules_dir=rules,
-            layout_digest=None if plan is None else plan.layout_digest,
+            layout_digest=digest,
+            residents=None if plan is None else {t.id: t.population for t in plan.estate.tenants},
+            series=series,
         )
         if result.violations or prices or rate:
+            from licensing import pricing, remedies
+
             book = pricing.load(prices or None, pricing.exchange_rates(rate or ()), rules_dir=rules)
             if plan is not None:
                 result = remedies.with_remedies(plan, result, book, years=years, rules_dir=rules)

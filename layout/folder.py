@@ -12,6 +12,7 @@ import pyarrow as pa
 from estate.resolved import ResolvedEstate
 
 from . import consistency, documents, exchange, parquet
+from .collector import paused_collector
 from .errors import FolderError
 from .records import Layout, RunRecord
 from .tables import ONLINE, PROFILE, RUNS
@@ -181,12 +182,20 @@ def read_planned(path: Path) -> PlanFolder:
 
 def read_layout(path: Path) -> Layout:
     """The layout of a plan folder, or of a bare `layout.json`. Raises FolderError."""
+    return read_layout_and_digest(path)[0]
+
+
+def read_layout_and_digest(path: Path) -> tuple[Layout, str]:
+    """The layout of a plan folder, or of a bare `layout.json`, and the sha256 of its bytes. Raises FolderError."""
     path = Path(path)
     if path.is_dir():
-        return _layout(_bytes(path, LAYOUT_FILE), LAYOUT_FILE)
-    layout = documents.from_bytes(_bytes(path.parent, path.name), Layout, path.name)
-    consistency.require_countable(layout, path.name)
-    return layout
+        data = _bytes(path, LAYOUT_FILE)
+        return _layout(data, LAYOUT_FILE), hashlib.sha256(data).hexdigest()
+    data = _bytes(path.parent, path.name)
+    with paused_collector():
+        layout = documents.from_bytes(data, Layout, path.name)
+        consistency.require_countable(layout, path.name)
+    return layout, hashlib.sha256(data).hexdigest()
 
 
 def _layout(data: bytes, name: str) -> Layout:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from estate.records import Entitlement
 from layout import folder
+from layout.collector import paused_collector
 from layout.licence_records import (
     CurvePoint,
     CurveResult,
@@ -53,6 +54,21 @@ def count(
     computed. `residents` by tenant are what packages by population count. `series` adds every step of the year.
     Raises LicensingError (exit code 2) for rule files, layouts and entitlements that cannot be counted.
     """
+    with paused_collector():
+        return _count(layout, fiscal_year, entitlements, as_of, rules_dir, layout_digest, residents, series=series)
+
+
+def _count(
+    layout: Layout,
+    fiscal_year: int,
+    entitlements: Sequence[Entitlement] | None,
+    as_of: date | None,
+    rules_dir: Path | None,
+    layout_digest: str | None,
+    residents: Mapping[str, int] | None,
+    *,
+    series: bool,
+) -> LicenceResult:
     book = load_rules(rules_dir)
     inputs.check(layout, entitlements or (), book)
     start, end = fiscal_span(fiscal_year)

@@ -43,7 +43,8 @@ def reach_steps(counted: Iterable[tuple[Line, Owed]]) -> Iterable[tuple[Line, St
     """Answers the deciding step of every line whose rule counts all hosts that a VM can reach."""
     for line, needed in counted:
         step = needed.peak
-        if any(u.vm is not None and u.counting.on_hosts and u.counting.scope.hosts == "reachable" for u in step.uses):
+        ways = [counting for counting, _ in step.tally.totals if counting.on_hosts]
+        if line.vms and any(counting.scope.hosts == "reachable" for counting in ways):
             yield line, step
 
 
@@ -67,9 +68,9 @@ def movement(line: Line, planned: Step, reach: Reach, start: datetime, end: date
         planned.quantity,
         pinned.quantity,
         free.quantity,
-        len(planned.tally.shares),
-        len(pinned.tally.shares),
-        len(free.tally.shares),
+        planned.hosts,
+        pinned.hosts,
+        free.hosts,
     )
 
 

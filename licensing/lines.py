@@ -73,16 +73,24 @@ class Ways:
         self._line = line
         self._version = version
         self._reach = reach
+        # Whether it matters that a VM stays where it is.
+        self._cares = any(counting.pinning.otherwise for counting in version.counts)
         self._known: dict[tuple[int, bool, bool], Counting] = {}
+        self._plain: dict[tuple[int, bool], Counting] = {}
 
     def of(self, seat: Seat[VmRecord] | Seat[HostRecord]) -> Counting:
         """Answers the way to count a seat; raises LicensingError where the rule cannot count it as it is."""
         owner = seat.owner
         on_vm = isinstance(owner, VmRecord)
+        plain = self._plain.get((id(seat.options), on_vm))
+        if plain is not None:
+            return plain
         stays = isinstance(owner, HostRecord) or (owner.pinned and owner.id not in self._reach.moves)
         key = (id(seat.options), on_vm, stays)
         if key not in self._known:
             self._known[key] = self._find(seat, on_vm=on_vm, stays=stays)
+            if not self._cares:
+                self._plain[(id(seat.options), on_vm)] = self._known[key]
         return self._known[key]
 
     def _find(self, seat: Seat[VmRecord] | Seat[HostRecord], *, on_vm: bool, stays: bool) -> Counting:

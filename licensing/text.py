@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from layout.licence_records import LicenceResult
+from layout.licence_records import LicenceResult, ProductResult
 
-from .remedies import text as remedy_text
+from . import remedy_text
 
 
 def text(result: LicenceResult) -> str:
@@ -26,6 +26,7 @@ def _lines(result: LicenceResult) -> Iterable[str]:
         yield f"      ［根拠 {product.evidence}］{product.source}"
         yield from (f"      未確認：{value}" for value in product.unverified)
         yield from (f"      注：{note}" for note in product.notes)
+        yield from _series(product)
     if result.violations:
         yield ""
         yield "違反"
@@ -41,3 +42,9 @@ def _lines(result: LicenceResult) -> Iterable[str]:
         yield from (f"  {found.because}" for found in result.findings.host_curve)
     yield ""
     yield result.notice
+
+
+def _series(product: ProductResult) -> Iterable[str]:
+    """The year step by step; nothing unless it was asked for."""
+    for step in product.series or ():
+        yield f"      {step.from_:%Y-%m-%d %H:%M} から {step.until:%Y-%m-%d %H:%M} まで  {step.quantity} {product.unit}"

@@ -19,7 +19,7 @@ from .lines import Line, Seat, Ways
 from .reach import Reach
 from .records import Counting, Version
 from .rulebook import version_at
-from .tracker import Tracker
+from .tracker import Tracker, likeness
 
 HostsOf = Callable[[VmRecord, datetime, Counting], frozenset[str]]
 """Hosts that count for a VM at an instant under a rule."""
@@ -58,6 +58,8 @@ class Step:
     from_: datetime
     until: datetime
     quantity: Exact
+    hosts: int
+    """How many hosts count."""
     moment: Moment
 
     @property
@@ -99,7 +101,10 @@ def fiscal_span(fiscal_year: int) -> tuple[datetime, datetime]:
 
 def vcpu_at(vm: VmRecord, at: datetime) -> int:
     """Answers the vCPUs that the VM has at an instant."""
-    return next((change.vcpu for change in vm.vcpu_changes if change.from_ <= at < change.until), vm.vcpu)
+    for change in vm.vcpu_changes:
+        if change.from_ <= at < change.until:
+            return change.vcpu
+    return vm.vcpu
 
 
 def planned_hosts(reach: Reach) -> HostsOf:
@@ -124,24 +129,24 @@ def use_of(
     return Use(owner, host, vcpu, counted, counting, seat.options, reach.residents.get(owner.tenant))
 
 
-def change_points(seat: Seat[VmRecord], counting: Counting, reach: Reach) -> Iterator[datetime]:
+def change_points(seat: Seat[VmRecord], counting: Counting, reach: Reach) -> Sequence[datetime]:
     """Answers every instant at which what a VM counts can change."""
     vm = seat.owner
-    if vm.from_ is None and vm.until is None and not vm.vcpu_changes and vm.id not in reach.moves:
-        return
     own = [instant for instant in (vm.from_, vm.until) if instant is not None]
-    own += [move.at for move in reach.moves.get(vm.id, ())]
-    yield from own
-    if counting.scope.window_days is not None:
-        yield from (instant + timedelta(days=counting.scope.window_days) for instant in own)
-    if counting.base in ("vcpu", "vcpu-core") or counting.cap == "vcpu-sum":
-        yield from (instant for change in vm.vcpu_changes for instant in (change.from_, change.until))
+    if reach.moves:
+        own += [move.at for move in reach.moves.get(vm.id, ())]
+    if own and counting.scope.window_days is not None:
+        own += [instant + timedelta(days=counting.scope.window_days) for instant in own]
+    if vm.vcpu_changes and (counting.base in ("vcpu", "vcpu-core") or counting.cap == "vcpu-sum"):
+        own += [instant for change in vm.vcpu_changes for instant in (change.from_, change.until)]
+    return own
 
 
 def evaluate(line: Line, reach: Reach, at: datetime, hosts_of: HostsOf | None = None) -> Step:
     """Counts one line at one instant with the rule version of that day, from scratch. The step is empty."""
     moment = Moment(line, version_at(line.rule, at.astimezone(JST).date()), reach, hosts_of or planned_hosts(reach), at)
-    return Step(at, at, moment.tally.quantity, moment)
+    hosts = {share.host.id for share in moment.tally.shares if share.counting.on_hosts}
+    return Step(at, at, moment.tally.quantity, len(hosts), moment)
 
 
 def exact_steps(
@@ -161,32 +166,41 @@ def _version_steps(line: Line, reach: Reach, start: datetime, end: datetime, hos
     """The steps of a span in which one version holds: counted once, then change by change."""
     version = version_at(line.rule, start.astimezone(JST).date())
     ways, tracker = Ways(line, version, reach), Tracker(reach.hosts)
-    now: list[Use | None] = []
-    changes: dict[datetime, list[tuple[int, Seat[VmRecord], Counting]]] = {}
-    for number, seat in enumerate(line.vms):
+    now: dict[int, Use | None] = {}
+    changes: dict[datetime, list[tuple[Seat[VmRecord], Counting]]] = {}
+    alike: dict[tuple[object, ...], list[Use]] = {}
+    for seat in line.vms:
         counting = ways.of(seat)
         use = use_of(seat, counting, reach, start, hosts_of)
-        now.append(use)
+        points = change_points(seat, counting, reach)
+        like = likeness(use) if use is not None and not points else None
+        if use is not None and like is not None:
+            alike.setdefault(like, []).append(use)
+            continue
+        now[id(seat)] = use
         if use is not None:
             tracker.change(None, use)
-        for at in set(change_points(seat, counting, reach)):
+        for at in set(points):
             if start < at < end:
-                changes.setdefault(at, []).append((number, seat, counting))
+                changes.setdefault(at, []).append((seat, counting))
+    for uses in alike.values():
+        tracker.add_alike(uses[0], len(uses))
     for place in line.hosts:
         tracker.change(None, use_of(place, ways.of(place), reach, start, hosts_of))
-    since, quantity = start, tracker.quantity()
+    since, quantity, hosts = start, tracker.quantity(), tracker.hosts()
     for at in sorted(changes):
         changed = False
-        for number, seat, counting in changes[at]:
+        for seat, counting in changes[at]:
             use = use_of(seat, counting, reach, at, hosts_of)
-            if use != now[number]:
-                tracker.change(now[number], use)
-                now[number] = use
+            before = now[id(seat)]
+            if use != before:
+                tracker.change(before, use)
+                now[id(seat)] = use
                 changed = True
         if changed:
-            yield Step(since, at, quantity, Moment(line, version, reach, hosts_of, since))
-            since, quantity = at, tracker.quantity()
-    yield Step(since, end, quantity, Moment(line, version, reach, hosts_of, since))
+            yield Step(since, at, quantity, hosts, Moment(line, version, reach, hosts_of, since))
+            since, quantity, hosts = at, tracker.quantity(), tracker.hosts()
+    yield Step(since, end, quantity, hosts, Moment(line, version, reach, hosts_of, since))
 
 
 def steps(
@@ -245,7 +259,7 @@ def _levelled(exact: Iterable[Step]) -> Iterator[Step]:
             continue
         if held is not None:
             yield held
-        held = step if peak is step else replace(step, quantity=peak.quantity, moment=peak.moment)
+        held = step if peak is step else replace(step, quantity=peak.quantity, hosts=peak.hosts, moment=peak.moment)
     if held is not None:
         yield held
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from fractions import Fraction
 
 from layout.records import HostRecord
 
@@ -11,6 +12,22 @@ from . import cells
 from .cells import Exact
 from .engine import Use, cell_of, check_host, greatest_factor, group_key, group_total
 from .records import Counting, OptionValue
+
+
+def likeness(use: Use) -> tuple[object, ...] | None:
+    """Answers what VMs have in common that count the same; None where it matters whose VM it is."""
+    counting, vm = use.counting, use.vm
+    if vm is None or counting.group != "vm" or counting.users is not None or counting.base == "population":
+        return None
+    if counting.on_hosts:
+        return (id(use.options), use.units if counting.cap == "vcpu-sum" else 0, use.hosts)
+    by_host = counting.factor.by == "host-model" or counting.base == "vcpu-core"
+    return (
+        id(use.options),
+        use.units,
+        use.host.id if by_host else None,
+        vm.memory_mib if counting.base == "memory-mib" else None,
+    )
 
 
 class Tracker:
@@ -27,9 +44,18 @@ class Tracker:
         if after is not None:
             self._way(after.counting).put(after, 1)
 
+    def add_alike(self, use: Use, number: int) -> None:
+        """Puts in so many VMs that count as `use` does, each by itself (see `likeness`)."""
+        self._way(use.counting).put(use, number)
+
     def quantity(self) -> Exact:
         """Answers the count as it is now."""
         return cells.slim(sum((way.quantity() for way in self._ways.values()), 0))
+
+    def hosts(self) -> int:
+        """Answers how many hosts count now, after `quantity` was asked."""
+        counted = [way.counted for way in self._ways.values() if isinstance(way, _HostWay)]
+        return len(counted[0]) if len(counted) == 1 else len(set().union(*counted))
 
     def _way(self, counting: Counting) -> _HostWay | _VmWay:
         way = self._ways.get(id(counting))
@@ -47,16 +73,17 @@ class _Users:
         self._named: dict[tuple[str, ...], Counter[Exact]] = {}
         self.people: Exact = 0
 
-    def put(self, use: Use, sign: int) -> None:
+    def put(self, use: Use, number: int) -> None:
+        """Adds so many equal uses, or takes them away where the number is negative."""
         users = self._counting.users
         if users is None:
             return
         named = self._named.setdefault(group_key(users.group, use), Counter())
         self.people -= max(named, default=0)
-        number = cells.exact(str(use.options.get(users.option, 0)))
-        named[number] += sign
-        if not named[number]:
-            del named[number]
+        people = cells.exact(str(use.options.get(users.option, 0)))
+        named[people] += number
+        if not named[people]:
+            del named[people]
         self.people += max(named, default=0)
 
 
@@ -64,14 +91,21 @@ class _Sums:
     """Licences per factor. A factor that nothing has is not there, as in a count from scratch."""
 
     def __init__(self) -> None:
-        self.by_factor: dict[Exact, Exact] = {}
-        self._uses: Counter[Exact] = Counter()
+        # By numerator and denominator: the hash of a Fraction costs more than the rest of a count.
+        self._sums: dict[tuple[int, int], tuple[int, Exact]] = {}
 
-    def add(self, factor: Exact, quantity: Exact, sign: int) -> None:
-        self.by_factor[factor] = self.by_factor.get(factor, 0) + sign * quantity
-        self._uses[factor] += sign
-        if not self._uses[factor]:
-            del self._uses[factor], self.by_factor[factor]
+    def add(self, factor: Exact, quantity: Exact, number: int) -> None:
+        """Adds so many times a quantity, or takes it away where the number is negative."""
+        key = (factor.numerator, factor.denominator)
+        uses, total = self._sums.get(key, (0, 0))
+        if uses + number:
+            self._sums[key] = (uses + number, total + number * quantity)
+        else:
+            del self._sums[key]
+
+    def by_factor(self) -> dict[Exact, Exact]:
+        """Answers the sum of every factor that something has."""
+        return {cells.slim(Fraction(*key)): total for key, (_, total) in self._sums.items()}
 
 
 class _HostWay:
@@ -88,11 +122,12 @@ class _HostWay:
         self._chosen: dict[frozenset[str], Counter[OptionValue | None]] = {}
         self._classes: dict[str, list[frozenset[str]]] = {}
         self._stale: set[frozenset[str]] = set()
-        self._counted: dict[str, tuple[Exact, Exact]] = {}
+        self.counted: dict[str, tuple[Exact, Exact]] = {}
         self._sums = _Sums()
         self._users = _Users(counting)
 
-    def put(self, use: Use, sign: int) -> None:
+    def put(self, use: Use, number: int) -> None:
+        """Adds so many equal uses, or takes them away where the number is negative."""
         group = use.hosts
         chosen = None if self._counting.factor.option is None else use.options.get(self._counting.factor.option)
         if group not in self._chosen:
@@ -100,25 +135,25 @@ class _HostWay:
             for host_id in group:
                 self._classes.setdefault(host_id, []).append(group)
         named = self._chosen[group]
-        if self._by_guests or named[chosen] + sign == 0 or not named[chosen]:
+        if self._by_guests or named[chosen] + number == 0 or not named[chosen]:
             self._stale.add(group)
-        named[chosen] += sign
+        named[chosen] += number
         if not named[chosen]:
             del named[chosen]
-        self._uses[group] += sign
-        self._units[group] += sign * use.units
+        self._uses[group] += number
+        self._units[group] += number * use.units
         if use.vm is not None:
-            self._guests[group] += sign
-        self._users.put(use, sign)
+            self._guests[group] += number
+        self._users.put(use, number)
 
     def quantity(self) -> Exact:
         for host_id in {host_id for group in self._stale for host_id in group}:
             self._recount(host_id)
         self._stale.clear()
-        return cells.total(self._counting, self._sums.by_factor, self._users.people).quantity
+        return cells.total(self._counting, self._sums.by_factor(), self._users.people).quantity
 
     def _recount(self, host_id: str) -> None:
-        old = self._counted.pop(host_id, None)
+        old = self.counted.pop(host_id, None)
         if old is not None:
             self._sums.add(*old, -1)
         groups = [group for group in self._classes[host_id] if self._uses[group]]
@@ -130,7 +165,7 @@ class _HostWay:
         guests = sum(self._guests[group] for group in groups)
         units = sum(self._units[group] for group in groups)
         new = factor, cells.host_cell(self._counting, host, guests, units, factor).quantity
-        self._counted[host_id] = new
+        self.counted[host_id] = new
         self._sums.add(*new, 1)
 
 
@@ -146,11 +181,12 @@ class _VmWay:
         self._sums = _Sums()
         self._users = _Users(counting)
 
-    def put(self, use: Use, sign: int) -> None:
-        self._users.put(use, sign)
+    def put(self, use: Use, number: int) -> None:
+        """Adds so many equal uses, or takes them away where the number is negative; of grouped ones only one."""
+        self._users.put(use, number)
         quantity, factor = self._cell(use)
         if self._counting.group == "vm":
-            self._sums.add(factor, quantity, sign)
+            self._sums.add(factor, quantity, number)
             return
         standby = self._counting.standby
         key = group_key(self._counting.group, use, standby is None)
@@ -158,7 +194,7 @@ class _VmWay:
         self._add_group(members, -1)
         # A use on a host and one on a VM of the same name are two.
         owner = f"{use.vm is None} {use.owner}"
-        if sign > 0:
+        if number > 0:
             waits = standby is not None and use.options.get(standby.option) == standby.value
             members[owner] = (quantity, factor, waits)
         else:
@@ -188,4 +224,4 @@ class _VmWay:
         return found
 
     def quantity(self) -> Exact:
-        return cells.total(self._counting, self._sums.by_factor, self._users.people).quantity
+        return cells.total(self._counting, self._sums.by_factor(), self._users.people).quantity

@@ -2,6 +2,5 @@
 
 from .assessment import with_remedies
 from .purchase import Prices
-from .text import KINDS
 
-__all__ = ["KINDS", "Prices", "with_remedies"]
+__all__ = ["Prices", "with_remedies"]

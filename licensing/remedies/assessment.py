@@ -8,11 +8,11 @@ from pathlib import Path
 from layout.folder import PlanFolder
 from layout.licence_records import LicenceResult, RemedyResult, RetimedRun, ViolationRemedies, ViolationResult
 
+from ..remedy_text import KINDS
 from ..rulebook import load_rules
 from .options import Group, buy_peak, hourly, physical, pin
 from .purchase import Prices, Pricing
 from .retime import Retiming, retime
-from .text import KINDS
 from .trial import Trial
 
 

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from layout.licence_records import LicenceResult, RemedyResult, ViolationRemedies
 
-from ..wording import plain, span
+from .wording import plain, span
 
 KINDS = {
     "buy-peak": "最大の不足を買う",
