@@ -116,7 +116,7 @@ class Nights:
     def _schedule(
         self, vm: VmRecord, moving: Sequence[int], used: Sequence[_Piece], *, stay: bool
     ) -> tuple[Placed, ...] | None:
-        """Runs in planned order, each where it was if it can stay (or as early as it can), else None."""
+        """Runs in planned order, each as near to its planned start (or as early) as it can, else None."""
         pieces = list(used)
         done: dict[int, Placed] = {}
         for row in moving:
@@ -129,7 +129,7 @@ class Nights:
             near = [piece for piece in pieces if piece.start < high and low < piece.end]
             planned = int(self.view.start[row])
             choices = self._starts_of(row, vm, floor, others)
-            ordered = sorted(choices, key=lambda c: (c[0] < planned, abs(c[0] - planned))) if stay else choices
+            ordered = sorted(choices, key=lambda c: (abs(c[0] - planned), c[0] < planned)) if stay else choices
             fit = next(
                 (
                     (start, window)
