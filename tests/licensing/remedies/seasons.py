@@ -8,7 +8,7 @@ from pathlib import Path
 
 from estate.records import Entitlement
 from layout import folder
-from layout.folder import PlanFolder
+from layout.folder import FolderContents, PlanFolder
 from layout.records import Product
 from layout.tables import RUNS
 from tests.layout.builder import Builder
@@ -37,6 +37,10 @@ class Season:
 
     def plan(self) -> PlanFolder:
         """The plan folder, never written. It passes the checkers of runs as it is."""
+        return folder.assemble(Path("season"), self.contents())
+
+    def contents(self) -> FolderContents:
+        """What the plan folder holds."""
         builder = Builder(tenants=1, systems=1, start=self.start, days=self.days)
         estate, layout, table = builder.estate(), builder.layout(), builder.runs()
         rows = []
@@ -74,10 +78,9 @@ class Season:
         )
         entitlements: tuple[Entitlement, ...] = (held(SQL, 8),)
         contents = builder.contents()
-        changed = replace(
+        return replace(
             contents,
             estate=estate.model_copy(update={"jobs": jobs, "entitlements": entitlements}),
             layout=layout.model_copy(update={"vms": vms}),
             runs=runs,
         )
-        return folder.assemble(Path("season"), changed)
