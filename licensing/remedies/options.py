@@ -6,22 +6,22 @@ that every price stands for a year without violations of the rule.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from estate.records import Entitlement
 from layout.licence_records import ProductResult, RemedyResult, ViolationResult
-from layout.records import Layout, Product, VmRecord
+from layout.records import Layout, Product
 
 from ..errors import LicensingError
 from ..records import Alternative, Rule
 from ..rulebook import RuleBook, version_at
 from ..timeline import fiscal_span
 from ..wording import plain
-from .changed_layouts import Exchange, Span, exchanged, exchanged_for_a_while, kept_on, pinned
+from .changed_layouts import Exchange, exchanged, exchanged_for_a_while, kept_on, pinned
+from .metering import all_short, fewest
 from .purchase import NOTHING, Pricing, Purchase, together
-from .trial import Trial, exact, only
+from .trial import Trial, only
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def hourly(group: Group) -> RemedyResult:
     if not group.trial.layout.vms:
         return impossible("hourly", "時間課金：ホストに導入した製品には使えません")
     name = group.book.rules[alternative.rule].name
-    for spans in (_fewest(group), _all_short(group)):
+    for spans in (fewest(group.violations, group.trial.layout), all_short(group.violations, group.trial.layout)):
         layout = exchanged_for_a_while(group.trial.layout, spans, _to(group.rule, alternative, group.book))
         try:
             trial = group.trial.on(layout)
@@ -212,56 +212,6 @@ def _to(rule: Rule, alternative: Alternative, book: RuleBook) -> Exchange:
         return Product(rule=alternative.rule, options={**kept, **alternative.options})
 
     return exchange
-
-
-def _fewest(group: Group) -> dict[str, list[Span]]:
-    """VMs to meter, instant by instant as few as it takes: those metered already come first."""
-    points = sorted({instant for v in group.violations for instant in (v.from_, v.until)})
-    chosen: dict[str, list[Span]] = {}
-    short = _short(group)
-    for begin, end in pairwise(points):
-        now = [v for v in group.violations if v.from_ <= begin < v.until]
-        missing = sum((exact(v.needed) - exact(v.held) for v in now), exact(0))
-        for v in sorted(now, key=lambda v: (v.vm not in chosen, -exact(v.needed), v.vm or "")):
-            for vm in [v.vm] if v.vm is not None else short[v.hosts]:
-                if missing > 0:
-                    _append(chosen, vm, (begin, end))
-            missing -= exact(v.needed)
-    return chosen
-
-
-def _all_short(group: Group) -> dict[str, list[Span]]:
-    """Every VM that lacks licences, whenever it does."""
-    points = sorted({instant for v in group.violations for instant in (v.from_, v.until)})
-    chosen: dict[str, list[Span]] = {}
-    short = _short(group)
-    for begin, end in pairwise(points):
-        now = [v for v in group.violations if v.from_ <= begin < v.until]
-        names = {vm for v in now for vm in ([v.vm] if v.vm is not None else short[v.hosts])}
-        for vm in sorted(names):
-            _append(chosen, vm, (begin, end))
-    return chosen
-
-
-def _short(group: Group) -> Mapping[tuple[str, ...], Sequence[str]]:
-    """VMs that run on or can reach the hosts that the licences do not cover; all where no host is named."""
-    layout = group.trial.layout
-    sets = {g.id: frozenset(g.hosts) for g in layout.host_sets}
-
-    def touches(vm: VmRecord, hosts: tuple[str, ...]) -> bool:
-        return not hosts or vm.host in hosts or bool(sets[vm.may_run_on] & set(hosts))
-
-    return {v.hosts: sorted(vm.id for vm in layout.vms if touches(vm, v.hosts)) for v in group.violations}
-
-
-def _append(chosen: dict[str, list[Span]], vm: str, span: Span) -> None:
-    spans = chosen.setdefault(vm, [])
-    if spans and spans[-1] == span:
-        return
-    if spans and spans[-1][1] == span[0]:
-        spans[-1] = (spans[-1][0], span[1])
-    else:
-        spans.append(span)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ from layout.licence_records import RemedyResult, RetimedRun
 from layout.records import VcpuInterval, VmRecord
 from layout.tables import TIME
 
-from .changed_layouts import without_changes
+from .changed_layouts import Span, without_changes
 from .night_schedule import Nights, Outcome, Placed
 from .options import Group, impossible, possible
 
@@ -121,12 +121,16 @@ def retime(group: Group, retiming: Retiming) -> tuple[RemedyResult, dict[str, tu
 def _temporary(group: Group) -> dict[str, tuple[VcpuInterval, ...]]:
     """VMs that may cause the shortage by temporary vCPUs, and these intervals."""
     found = {}
+    spans: dict[str | None, list[Span]] = {}
+    for violation in group.violations:
+        if violation.vm is None or violation.busy_season:
+            spans.setdefault(violation.vm, []).append((violation.from_, violation.until))
     for vm in group.trial.layout.vms:
-        spans = [(v.from_, v.until) for v in group.violations if (v.vm == vm.id and v.busy_season) or v.vm is None]
+        own = [*spans.get(vm.id, []), *spans.get(None, [])]
         dropped = tuple(
             change
             for change in vm.vcpu_changes
-            if change.vcpu > vm.vcpu and any(change.from_ < end and begin < change.until for begin, end in spans)
+            if change.vcpu > vm.vcpu and any(change.from_ < end and begin < change.until for begin, end in own)
         )
         if dropped:
             found[vm.id] = dropped
