@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 import licensing
 from estate.clock import JST
 from estate.records import Entitlement
-from layout.records import HostSet, Layout, Product
+from layout.records import HostSet, Layout, MoveRecord, Product
 from licensing.remedies import with_remedies
+from licensing.remedies.changed_layouts import exchanged_for_a_while
 from tests.licensing.remedies.plans import held, plan
 from tests.licensing.small_layouts import host, layout, vm
 
@@ -136,3 +138,25 @@ def pinned(changed: Layout, rule: str) -> Layout:
         v.model_copy(update={"pinned": True}) if rule in {p.rule for p in v.products} else v for v in changed.vms
     )
     return changed.model_copy(update={"vms": vms})
+
+
+@SOMETIMES
+@given(plans(), st.data())
+def test_a_life_in_pieces_counts_as_one(drawn, data):
+    """Metering cuts a VM's life into records; without another rule the count must not notice."""
+    changed, _ = drawn
+    moving = changed.vms[0]
+    to = data.draw(st.sampled_from(changed.hosts)).id
+    moved = YEAR + timedelta(days=data.draw(st.integers(1, 365)))
+    changed = changed.model_copy(
+        update={"moves": (MoveRecord(vm=moving.id, at=moved, from_host=moving.host, to_host=to),)}
+    )
+    cuts = sorted(data.draw(st.sets(st.integers(0, 366), min_size=2, max_size=4)))
+    spans = [(YEAR + timedelta(days=a), YEAR + timedelta(days=b)) for a, b in pairwise(cuts)][::2]
+    cut = exchanged_for_a_while(changed, {moving.id: spans}, lambda product: product)
+
+    def quantities(of):
+        products = licensing.count(of, fiscal_year=2027, entitlements=None, series=True).products
+        return [(p.rule, p.quantity, [(s.from_, s.until, s.quantity) for s in p.series]) for p in products]
+
+    assert quantities(cut) == quantities(changed)
