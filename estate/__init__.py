@@ -1,7 +1,7 @@
 """WHAT EXISTS: the estate file as frozen, validated records. The only room that reads YAML."""
 
 from .catalogue_records import Catalogue
-from .document import read_document
+from .document import problem_at, read_document
 from .loader import CheckOutcome, check, load
 from .problems import EstateErrors, Problem
 from .records import EstateFile
@@ -17,6 +17,7 @@ __all__ = [
     "ResolvedEstate",
     "check",
     "load",
+    "problem_at",
     "read_document",
     "resolve",
 ]

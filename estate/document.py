@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from .problems import EstateErrors
+from .places import Step, find
+from .problems import EstateErrors, Problem
 from .validation import validate
 from .yaml_reader import read
 
@@ -33,3 +34,13 @@ def read_document(path: Path, model: type[M], check: Callable[[M], Findings] | N
     if document.problems or document.record is None:
         raise EstateErrors(document.problems)
     return document.record
+
+
+def problem_at(path: Path, steps: Sequence[Step], message: str) -> Problem:
+    """A mistake that a room found in a file it has read, with its place: keys and indices lead there.
+
+    Where there is no node at the end of `steps` (a key that is missing) it is that of the nearest one above.
+    """
+    root, _ = read(path)
+    place = find(root, steps)
+    return place.node.problem(place.label, message)

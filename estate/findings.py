@@ -72,6 +72,8 @@ def message(error: ErrorDetails, node: Node) -> str:
     if kind == "string_pattern_mismatch":
         pattern = str(context.get("pattern", ""))
         return f"書き方が違います（{found}）。{FORMS.get(pattern, f'正しい形は {pattern} ')}です"
+    if kind == "value_error":
+        return str(context["error"])
     return f"値が正しくありません（{found}）。{_without_address(str(error.get('msg', '')))}"
 
 

@@ -43,7 +43,8 @@ def report(
     record = gather(plan)
     if "focus" in wanted and record.bill is None:
         raise RefusedError(
-            "--format focus: 費用と負担の計算（bill.json）がまだありません。先に kumiai license split を実行してください"
+            "--format focus: 費用と負担の計算（bill.json）がまだありません。"
+            "先に kumiai license split を実行してください"
         )
     for missing in record.missing:
         tell(missing)

@@ -104,7 +104,8 @@ def _count(
 def _product(line: Line, due: Owed, series: Sequence[Step] | None) -> ProductResult:
     step = due.peak
     version, pack = step.version, step.version.pack
-    details = tuple(_detail(share) for share in step.tally.shares)
+    words: dict[int, str] = {}
+    details = tuple(_detail(share, words) for share in step.tally.shares)
     return ProductResult(
         rule=line.rule.id,
         name=line.rule.name,
@@ -128,12 +129,12 @@ def _product(line: Line, due: Owed, series: Sequence[Step] | None) -> ProductRes
     )
 
 
-def _detail(share: Share) -> DetailResult:
+def _detail(share: Share, words: dict[int, str]) -> DetailResult:
     return DetailResult(
         host=share.host.id if share.vm is None else None,
         vm=None if share.vm is None else share.vm.id,
         quantity=wording.number(share.quantity),
-        because=wording.because(share),
+        because=wording.because(share, words),
         grade=share.cell.grade if isinstance(share.cell, VmCell) else None,
     )
 

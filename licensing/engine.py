@@ -172,9 +172,15 @@ def greatest_factor(counting: Counting, host: HostRecord, chosen: Iterable[Optio
 
 def _vm_shares(counting: Counting, uses: Iterable[Use]) -> Iterable[Share]:
     groups: dict[object, list[Share]] = {}
-    for use in sorted(uses, key=lambda use: (use.vm is None, use.owner)):
+    known: dict[tuple[object, ...], VmCell] = {}
+    for use in sorted(uses, key=_order):
         why: Why = "installed" if use.vm is None else "runs"
-        cell = cell_of(use)
+        like = likeness(use)
+        cell = None if like is None else known.get(like)
+        if cell is None:
+            cell = cell_of(use)
+            if like is not None:
+                known[like] = cell
         share = Share(counting, use.host, use.vm, cell, cell.quantity, why, ())
         if counting.group == "vm":
             yield share
@@ -184,6 +190,26 @@ def _vm_shares(counting: Counting, uses: Iterable[Use]) -> Iterable[Share]:
             groups.setdefault(group_key(counting.group, use, counting.standby is None), []).append(share)
     for members in groups.values():
         yield from _group_shares(counting, members)
+
+
+def _order(use: Use) -> tuple[bool, str]:
+    return (use.vm is None, use.owner)
+
+
+def likeness(use: Use) -> tuple[object, ...] | None:
+    """Answers what VMs have in common that count the same; None where it matters whose VM it is."""
+    counting, vm = use.counting, use.vm
+    if vm is None or counting.group != "vm" or counting.users is not None or counting.base == "population":
+        return None
+    if counting.on_hosts:
+        return (id(use.options), use.units if counting.cap == "vcpu-sum" else 0, use.hosts)
+    by_host = counting.factor.by == "host-model" or counting.base == "vcpu-core"
+    return (
+        id(use.options),
+        use.units,
+        use.host.id if by_host else None,
+        vm.memory_mib if counting.base == "memory-mib" else None,
+    )
 
 
 def _group_shares(counting: Counting, members: Sequence[Share]) -> Iterable[Share]:

@@ -50,19 +50,8 @@ def reach_steps(counted: Iterable[tuple[Line, Owed]]) -> Iterable[tuple[Line, St
 
 def movement(line: Line, planned: Step, reach: Reach, start: datetime, end: datetime) -> Movement:
     """Counts the same year with every VM pinned, and with every VM free to use its whole site."""
-    sites: dict[str, frozenset[str]] = {}
-    for host in reach.hosts.values():
-        sites[host.site] = sites.get(host.site, frozenset()) | {host.id}
-    pinned = _peak(steps(line, reach, start, end, lambda vm, at, _: frozenset((reach.running(vm, at),))))
-    free = _peak(
-        steps(
-            line,
-            reach,
-            start,
-            end,
-            lambda vm, at, _: sites.get(vm.site, frozenset()) | {reach.running(vm, at)},
-        )
-    )
+    pinned = owed(steps(line, reach, start, end, lambda vm, at, _: reach.here(vm, at))).peak
+    free = owed(steps(line, reach, start, end, lambda vm, at, _: reach.on_site(vm, at))).peak
     return Movement(
         line,
         planned.quantity,
@@ -72,10 +61,6 @@ def movement(line: Line, planned: Step, reach: Reach, start: datetime, end: date
         pinned.hosts,
         free.hosts,
     )
-
-
-def _peak(series: tuple[Step, ...]) -> Step:
-    return owed(series).peak
 
 
 def curve(line: Line, planned: Step) -> Curve:

@@ -73,8 +73,11 @@ class Reach:
         if not vm.affinity and moves is None:
             return self.host_sets[vm.may_run_on]
         allowed = self._by_affinity(vm, pinning) if pinning.affinity_narrows else self.host_sets[vm.may_run_on]
-        planned = {host for move in moves or () for host in (move.from_host, move.to_host)}
-        return allowed | planned
+        return allowed | self._planned(vm)
+
+    def _planned(self, vm: VmRecord) -> Hosts:
+        """Both ends of the VM's planned moves."""
+        return frozenset(host for move in self.moves.get(vm.id, ()) for host in (move.from_host, move.to_host))
 
     def _by_affinity(self, vm: VmRecord, pinning: Pinning) -> Hosts:
         allowed = self._own(vm)
@@ -120,12 +123,24 @@ class Reach:
         """Answers the hosts that count for the VM at an instant under a rule's scope and pinning."""
         if scope.window_days is not None:
             return self.ran_on(vm, at, timedelta(days=scope.window_days))
-        here = self.running(vm, at)
-        if scope.hosts == "running" or (scope.hosts == "reachable" and vm.pinned and pinning.narrows_reach):
-            return self._with(None, here)
+        if scope.hosts == "running":
+            return self.here(vm, at)
+        if scope.hosts == "reachable" and vm.pinned and pinning.narrows_reach:
+            # A pinned VM with a planned move is unpinned for it: source and target count.
+            return self._with(self._planned(vm) or None, self.running(vm, at))
         if scope.hosts == "everywhere":
             return self._all()
-        return self._with(self.sites[vm.site] if scope.hosts == "site" else self.movable(vm, pinning), here)
+        if scope.hosts == "site":
+            return self.on_site(vm, at)
+        return self._with(self.movable(vm, pinning), self.running(vm, at))
+
+    def here(self, vm: VmRecord, at: datetime) -> Hosts:
+        """Answers the host that the VM runs on, as a set."""
+        return self._with(None, self.running(vm, at))
+
+    def on_site(self, vm: VmRecord, at: datetime) -> Hosts:
+        """Answers every host of the VM's site, and the one it runs on."""
+        return self._with(self.sites.get(vm.site), self.running(vm, at))
 
     def _with(self, others: Hosts | None, here: str) -> Hosts:
         if others is not None and here in others:

@@ -6,7 +6,6 @@ rights, time law, pinning, and the version that holds them. The engine knows the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date
 from itertools import pairwise
 from typing import Annotated, Literal, Self, get_args
@@ -270,6 +269,10 @@ class Counting(RuleRecord):
                 (self.base == "number" and self.units_option is None, "units_option の無い number"),
                 (self.base not in ("number", "population") and self.units_option is not None, "units_option"),
                 (self.scope.hosts != "running", f"scope: {self.scope.hosts}"),
+                (self.standby is not None and self.group == "vm", "group の無い standby"),
+                (bool(self.grades) and self.standby is not None, "grades と standby"),
+                (bool(self.grades) and self.users is not None, "grades と users"),
+                (self.rights.max_socket_capacity is not None, "rights.max_socket_capacity"),
             ]
         bad = [name for found, name in wrong if found]
         if bad:
@@ -360,17 +363,7 @@ class Rule(RuleRecord):
             for later in self.versions[number + 1 :]:
                 if earlier.region == later.region and _overlap(earlier, later):
                     raise ValueError(f"版の期間が重なる：{earlier.valid_from} からの版と {later.valid_from} からの版")
-        named = {key for v in self.versions for c in v.counts for key in _options_named(c)}
-        if not named <= self.options.keys():
-            raise ValueError(f"options に無い名前を使っている：{'、'.join(sorted(named - self.options.keys()))}")
         return self
-
-
-def _options_named(counting: Counting) -> Iterable[str]:
-    yield from (*counting.when, *counting.rights.requires, *counting.pinning.otherwise)
-    single = [counting.factor.option, counting.floors.option, counting.units_option]
-    single += [None if part is None else part.option for part in (counting.users, counting.standby)]
-    yield from (name for name in single if name is not None)
 
 
 def _overlap(a: Version, b: Version) -> bool:

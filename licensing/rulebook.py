@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
 
-from estate import EstateErrors, read_document
+from estate import EstateErrors, problem_at, read_document
 
+from . import rule_checks
 from .errors import LicensingError, did_you_mean
-from .records import Counting, Option, OptionValue, Rule, Version
+from .records import Counting, OptionValue, Rule, Version
 
 SHIPPED = Path(__file__).parent / "rules"
 REGIONS = ("japan", "worldwide")
@@ -40,26 +41,22 @@ def load_rules(rules_dir: Path | None = None) -> RuleBook:
     problems: list[str] = []
     paths: dict[str, Path] = {}
     for folder in (SHIPPED, *(() if rules_dir is None else (rules_dir,))):
-        if not folder.is_dir():
-            raise LicensingError(f"{folder}: 規則のフォルダーがありません")
         origin: dict[str, Path] = {}
-        for path in sorted(folder.glob("*.yaml")):
+        for path in _files(folder):
             try:
                 rule = _shipped_rule(path) if folder == SHIPPED else read_document(path, Rule)
             except EstateErrors as errors:
                 problems.extend(str(problem) for problem in errors.problems)
                 continue
-            paths[rule.id] = path
+            problems.extend(_placed(path, rule_checks.mistakes(rule)))
             if rule.id in origin:
-                problems.append(f"{path}: 規則 {rule.id} が {origin[rule.id]} にもあります。一つにしてください")
-            origin[rule.id] = path
+                twice = f"規則 {rule.id} が {origin[rule.id]} にもあります。一つにしてください"
+                problems.append(str(problem_at(path, ("id",), twice)))
+            origin[rule.id] = paths[rule.id] = path
             rules[rule.id] = rule
-    for rule in rules.values():
-        for other in rule.alternatives:
-            if other.rule not in rules:
-                problems.append(
-                    f"{paths[rule.id]}: alternatives の規則 {other.rule} がありません{did_you_mean(other.rule, rules)}"
-                )
+    if not problems:  # else a rule that is missing may be one that could not be read
+        for rule in rules.values():
+            problems.extend(_placed(paths[rule.id], rule_checks.other_rules(rule, rules)))
     if problems:
         raise LicensingError(*problems)
     return RuleBook(rules)
@@ -69,6 +66,22 @@ def load_rules(rules_dir: Path | None = None) -> RuleBook:
 def _shipped_rule(path: Path) -> Rule:
     """A shipped rule does not change while the program runs, and remedies count often."""
     return read_document(path, Rule)
+
+
+def _files(folder: Path) -> list[Path]:
+    """The rule files of a folder; raises LicensingError where it has none, or has some under another ending."""
+    if not folder.is_dir():
+        raise LicensingError(f"{folder}: 規則のフォルダーがありません")
+    if other := sorted(folder.glob("*.yml")):
+        raise LicensingError(*(f"{path}: 規則のファイルの名前は .yaml で終わるようにしてください" for path in other))
+    files = sorted(folder.glob("*.yaml"))
+    if not files:
+        raise LicensingError(f"{folder}: 規則のファイル（*.yaml）がありません")
+    return files
+
+
+def _placed(path: Path, mistakes: Iterable[rule_checks.Mistake]) -> Iterable[str]:
+    return (str(problem_at(path, mistake.steps, mistake.message)) for mistake in mistakes)
 
 
 def version_at(rule: Rule, day: date) -> Version:
@@ -93,30 +106,12 @@ def complete_options(rule: Rule, given: Mapping[str, OptionValue], where: str) -
             problems.append(
                 f"{where}: 規則 {rule.id} にオプション {name} はありません{did_you_mean(name, rule.options)}"
             )
-        elif (allowed := _refusal(rule.options[name], value)) is not None:
+        elif (allowed := rule_checks.refusal(rule.options[name], value)) is not None:
             problems.append(f"{where}: {rule.id} のオプション {name} の値 {value!r} は使えません（{allowed}）")
     if problems:
         raise LicensingError(*problems)
     defaults = {name: option.default for name, option in rule.options.items() if option.default is not None}
     return dict(sorted({**defaults, **given}.items()))
-
-
-def _refusal(option: Option, value: OptionValue) -> str | None:
-    """What the option takes instead of `value`; None when it takes the value."""
-    if option.number:
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
-            return None
-        return "0 より大きい数"
-    if option.text:
-        return (
-            None if isinstance(value, str) and 0 < len(value) <= 100 and value.isprintable() else "100 字までの文字列"
-        )
-    # `True == 1` in Python: a choice is the same value of the same type.
-    if any(value == choice and type(value) is type(choice) for choice in option.choices):
-        return None
-    if isinstance(value, str):
-        return f"使える値{did_you_mean(value, [str(c) for c in option.choices])}"
-    return "使える値：" + "、".join(str(choice) for choice in option.choices)
 
 
 def counting_for(rule: Rule, version: Version, options: Mapping[str, OptionValue], where: str) -> Counting:

@@ -19,36 +19,48 @@ from .lines import Line, Seat, Ways
 from .reach import Reach
 from .records import Counting, Version
 from .rulebook import version_at
-from .tracker import Tracker, likeness
+from .tracker import Tracker
 
 HostsOf = Callable[[VmRecord, datetime, Counting], frozenset[str]]
 """Hosts that count for a VM at an instant under a rule."""
 
+PERIOD_MONTHS = {"month": 1, "quarter": 3, "fiscal-year": 12}
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
-class Moment:
-    """One line at one instant under one version of its rule: who uses the product, and what that counts."""
+class Roll:
+    """Who uses a product while one version of its rule holds."""
 
-    line: Line
     version: Version
     reach: Reach
     hosts_of: HostsOf
+    steady: Sequence[Use]
+    """Uses that stay as they are all the while."""
+    changing: Sequence[tuple[Seat[VmRecord], Counting]]
+
+    def uses_at(self, at: datetime) -> tuple[Use, ...]:
+        """Answers the uses at an instant: of VMs that exist then (or ran lately, where the rule looks back)."""
+        found = (use_of(seat, counting, self.reach, at, self.hosts_of) for seat, counting in self.changing)
+        return (*self.steady, *(use for use in found if use is not None))
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One product at one instant: who uses it, and what that counts."""
+
+    roll: Roll
     at: datetime
 
     @cached_property
     def uses(self) -> tuple[Use, ...]:
-        """The uses at the instant: VMs that exist then (or ran lately, where the rule looks back)."""
-        ways = Ways(self.line, self.version, self.reach)
-        seats: list[Seat[VmRecord] | Seat[HostRecord]] = [*self.line.vms, *self.line.hosts]
-        found = (use_of(seat, ways.of(seat), self.reach, self.at, self.hosts_of) for seat in seats)
-        return tuple(use for use in found if use is not None)
+        """The uses that are counted."""
+        return self.roll.uses_at(self.at)
 
     @cached_property
     def tally(self) -> Tally:
         """The count with every number that went in."""
-        return tally(self.uses, self.reach.hosts)
+        return tally(self.uses, self.roll.reach.hosts)
 
 
 @dataclass(frozen=True)
@@ -65,7 +77,7 @@ class Step:
     @property
     def version(self) -> Version:
         """The version of the rule that holds."""
-        return self.moment.version
+        return self.moment.roll.version
 
     @property
     def uses(self) -> tuple[Use, ...]:
@@ -144,9 +156,18 @@ def change_points(seat: Seat[VmRecord], counting: Counting, reach: Reach) -> Seq
 
 def evaluate(line: Line, reach: Reach, at: datetime, hosts_of: HostsOf | None = None) -> Step:
     """Counts one line at one instant with the rule version of that day, from scratch. The step is empty."""
-    moment = Moment(line, version_at(line.rule, at.astimezone(JST).date()), reach, hosts_of or planned_hosts(reach), at)
+    version = version_at(line.rule, at.astimezone(JST).date())
+    ways, chosen = Ways(line, version, reach), hosts_of or planned_hosts(reach)
+    installed = _installed(line, ways, reach, at, chosen)
+    moment = Moment(Roll(version, reach, chosen, installed, [(seat, ways.of(seat)) for seat in line.vms]), at)
     hosts = {share.host.id for share in moment.tally.shares if share.counting.on_hosts}
     return Step(at, at, moment.tally.quantity, len(hosts), moment)
+
+
+def _installed(line: Line, ways: Ways, reach: Reach, at: datetime, hosts_of: HostsOf) -> list[Use]:
+    """The uses on hosts, which are there all the time."""
+    found = (use_of(place, ways.of(place), reach, at, hosts_of) for place in line.hosts)
+    return [use for use in found if use is not None]
 
 
 def exact_steps(
@@ -166,41 +187,39 @@ def _version_steps(line: Line, reach: Reach, start: datetime, end: datetime, hos
     """The steps of a span in which one version holds: counted once, then change by change."""
     version = version_at(line.rule, start.astimezone(JST).date())
     ways, tracker = Ways(line, version, reach), Tracker(reach.hosts)
-    now: dict[int, Use | None] = {}
-    changes: dict[datetime, list[tuple[Seat[VmRecord], Counting]]] = {}
-    alike: dict[tuple[object, ...], list[Use]] = {}
+    steady = _installed(line, ways, reach, start, hosts_of)
+    changing: list[tuple[Seat[VmRecord], Counting]] = []
+    now: list[Use | None] = []
+    changes: dict[datetime, list[int]] = {}
     for seat in line.vms:
         counting = ways.of(seat)
         use = use_of(seat, counting, reach, start, hosts_of)
         points = change_points(seat, counting, reach)
-        like = likeness(use) if use is not None and not points else None
-        if use is not None and like is not None:
-            alike.setdefault(like, []).append(use)
+        if use is not None and not points:
+            steady.append(use)
             continue
-        now[id(seat)] = use
         if use is not None:
             tracker.change(None, use)
         for at in set(points):
             if start < at < end:
-                changes.setdefault(at, []).append((seat, counting))
-    for uses in alike.values():
-        tracker.add_alike(uses[0], len(uses))
-    for place in line.hosts:
-        tracker.change(None, use_of(place, ways.of(place), reach, start, hosts_of))
+                changes.setdefault(at, []).append(len(now))
+        changing.append((seat, counting))
+        now.append(use)
+    tracker.add_all(steady)
+    roll = Roll(version, reach, hosts_of, steady, changing)
     since, quantity, hosts = start, tracker.quantity(), tracker.hosts()
     for at in sorted(changes):
         changed = False
-        for seat, counting in changes[at]:
-            use = use_of(seat, counting, reach, at, hosts_of)
-            before = now[id(seat)]
-            if use != before:
-                tracker.change(before, use)
-                now[id(seat)] = use
+        for number in changes[at]:
+            use = use_of(*changing[number], reach, at, hosts_of)
+            if use != now[number]:
+                tracker.change(now[number], use)
+                now[number] = use
                 changed = True
         if changed:
-            yield Step(since, at, quantity, hosts, Moment(line, version, reach, hosts_of, since))
+            yield Step(since, at, quantity, hosts, Moment(roll, since))
             since, quantity, hosts = at, tracker.quantity(), tracker.hosts()
-    yield Step(since, end, quantity, hosts, Moment(line, version, reach, hosts_of, since))
+    yield Step(since, end, quantity, hosts, Moment(roll, since))
 
 
 def steps(
@@ -208,9 +227,43 @@ def steps(
 ) -> tuple[Step, ...]:
     """Answers the count of a line over `[start, end)` under its time law: the steps join without gaps.
 
-    `hosts_of` replaces the planned reach.
+    The peak of a period is that of the whole period, also where `start` and `end` are within it. `hosts_of` replaces
+    the planned reach.
     """
-    return tuple(_levelled(exact_steps(line, reach, start, end, hosts_of)))
+    first, last = version_at(line.rule, _day(start)), version_at(line.rule, _day(end - timedelta.resolution))
+    begin, stop = _period_of(start, first)[0], _period_of(end - timedelta.resolution, last)[1]
+    levelled = _levelled(exact_steps(line, reach, min(begin, start), max(stop, end), hosts_of))
+    return tuple(
+        replace(step, from_=max(step.from_, start), until=min(step.until, end))
+        for step in levelled
+        if step.from_ < end and step.until > start
+    )
+
+
+def _period_of(at: datetime, version: Version) -> tuple[datetime, datetime]:
+    """The period of the version's law that holds an instant, no longer than the version is valid."""
+    if version.time.period is None:
+        return at, at
+    months = PERIOD_MONTHS[version.time.period]
+    first = _month(at) // months * months
+    begin, end = _month_start(first), _month_start(first + months)
+    if version.valid_to is not None:
+        end = min(end, midnight(version.valid_to))
+    return max(begin, midnight(version.valid_from)), end
+
+
+def _day(at: datetime) -> date:
+    return at.astimezone(JST).date()
+
+
+def _month(at: datetime) -> int:
+    """Months since April of the year 0: fiscal years begin in April, and quarters are the same in both years."""
+    day = _day(at)
+    return day.year * 12 + day.month - 4
+
+
+def _month_start(month: int) -> datetime:
+    return midnight(date((month + 3) // 12, (month + 3) % 12 + 1, 1))
 
 
 def required(of: Sequence[Step]) -> Step:
@@ -271,9 +324,7 @@ def _period_key(step: Step) -> object:
     begin = step.from_.astimezone(JST)
     if time_law.law == "hourly-meter":
         return (step.version.valid_from, begin.replace(minute=0, second=0, microsecond=0))
-    length = {"month": 1, "quarter": 3, "fiscal-year": 12}[time_law.period or "month"]
-    # Fiscal years begin in April, three months into the calendar year; quarters are the same in both.
-    return (step.version.valid_from, (begin.year * 12 + begin.month - 1 - 3) // length)
+    return (step.version.valid_from, _month(begin) // PERIOD_MONTHS[time_law.period or "month"])
 
 
 def _cut(step: Step) -> Iterator[Step]:

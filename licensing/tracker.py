@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
 from layout.records import HostRecord
 
 from . import cells
 from .cells import Exact
-from .engine import Use, cell_of, check_host, greatest_factor, group_key, group_total
+from .engine import Use, cell_of, check_host, greatest_factor, group_key, group_total, likeness
 from .records import Counting, OptionValue
-
-
-def likeness(use: Use) -> tuple[object, ...] | None:
-    """Answers what VMs have in common that count the same; None where it matters whose VM it is."""
-    counting, vm = use.counting, use.vm
-    if vm is None or counting.group != "vm" or counting.users is not None or counting.base == "population":
-        return None
-    if counting.on_hosts:
-        return (id(use.options), use.units if counting.cap == "vcpu-sum" else 0, use.hosts)
-    by_host = counting.factor.by == "host-model" or counting.base == "vcpu-core"
-    return (
-        id(use.options),
-        use.units,
-        use.host.id if by_host else None,
-        vm.memory_mib if counting.base == "memory-mib" else None,
-    )
 
 
 class Tracker:
@@ -44,9 +28,17 @@ class Tracker:
         if after is not None:
             self._way(after.counting).put(after, 1)
 
-    def add_alike(self, use: Use, number: int) -> None:
-        """Puts in so many VMs that count as `use` does, each by itself (see `likeness`)."""
-        self._way(use.counting).put(use, number)
+    def add_all(self, uses: Iterable[Use]) -> None:
+        """Puts in many uses; those that count alike at once."""
+        alike: dict[tuple[object, ...], list[Use]] = {}
+        for use in uses:
+            like = likeness(use)
+            if like is None:
+                self.change(None, use)
+            else:
+                alike.setdefault(like, []).append(use)
+        for group in alike.values():
+            self._way(group[0].counting).put(group[0], len(group))
 
     def quantity(self) -> Exact:
         """Answers the count as it is now."""

@@ -61,8 +61,11 @@ def span(from_: datetime, until: datetime) -> str:
     return f"{day(from_)}から{day(last, from_)}まで"
 
 
-def because(share: Share) -> str:
-    """Answers why a host or VM counts, with every number that went in."""
+def because(share: Share, known: dict[int, str]) -> str:
+    """Answers why a host or VM counts, with every number that went in.
+
+    `known` keeps the words of cells between calls: thousands of VMs of one size share a cell.
+    """
     cell = share.cell
     if isinstance(cell, HostCell):
         units = f"{_host_units(share, cell)}{_factor(share.counting, cell.factor)}"
@@ -70,7 +73,10 @@ def because(share: Share) -> str:
         rounded = cell.quantity != cell.capped * cell.factor
     else:
         owner = share.host.id if share.vm is None else share.vm.id
-        text = f"{owner}: {_vm_units(share, cell)} = {plain(cell.quantity)}"
+        words = known.get(id(cell))
+        if words is None:
+            words = known[id(cell)] = f"{_vm_units(share, cell)} = {plain(cell.quantity)}"
+        text = f"{owner}: {words}"
         rounded = cell.grade is None and cell.least is None and cell.quantity != cell.floored * cell.factor
     reason = [*(["端数切上げ"] if rounded else []), *_reason(share)]
     return f"{text}（{'、'.join(reason)}）" if reason else text

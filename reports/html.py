@@ -6,11 +6,13 @@ from datetime import timedelta
 
 from layout.wareki import fiscal_year_name, wareki, wareki_time
 
+from .bill_section import bill_section, remedy_section
 from .figures import number, share
 from .ground_section import assumptions_section, bounds_section, checks_section, making_section
 from .licence_section import licence_section
 from .load_section import load_section
 from .markup import Markup, Part, join, table, tag
+from .money import change_sentence, sums, thousand
 from .record import HostLine, ReportRecord, SiteReport
 from .simulation_section import simulation_section
 from .style import CSS
@@ -26,6 +28,8 @@ def render(record: ReportRecord) -> str:
         ("load", "最も混む週の CPU 負荷", load_section(record)),
         ("hosts", "ホストの割り当て", _hosts(record)),
         ("licences", "ライセンス", licence_section(record)),
+        ("remedies", "不足への対応策", remedy_section(record)),
+        ("bill", "費用と負担", bill_section(record)),
         ("simulation", "最も混む週の模擬", simulation_section(record)),
         ("bounds", "下限との差", bounds_section(record)),
         ("assumptions", "仮定値に依存するもの", assumptions_section(record)),
@@ -115,6 +119,18 @@ def _tiles(record: ReportRecord) -> Markup:
         short = len(record.licences.violations)
         text = tag("span", f"不足 {number(short)} 件", class_="bad-text") if short else "不足なし"
         tiles.append(("ライセンス", text, f"{len(record.licences.products)} 製品、契約書が優先します"))
+    if record.bill is None:
+        tiles.append(("費用と負担", "未計算", "kumiai license split で計算します"))
+    else:
+        bill = record.bill
+        unpriced = f"、価格のない製品 {number(len(bill.unpriced))} 件を除く" if bill.unpriced else ""
+        tiles.append(
+            (
+                f"契約 {bill.years} 年の費用（税抜き）",
+                f"{thousand(sums(bill, bill.items)[-1])} 千円",
+                f"現行と比べて {change_sentence(bill)}{unpriced}",
+            )
+        )
     if record.simulation is None:
         tiles.append(("処理量が変わったときの遅れ", "未模擬", "kumiai simulate で模擬します"))
     else:

@@ -10,6 +10,8 @@ from layout.folder import PlanFolder
 from layout.licence_records import LicenceResult
 from layout.simulation_records import WeekSimulation
 
+from . import bill_checks
+
 LICENCES = "licences.json"
 BILL = "bill.json"
 LATENESS = "simulation/lateness.json"
@@ -23,8 +25,11 @@ def licences(folder: PlanFolder) -> LicenceResult | None:
 
 
 def bill(folder: PlanFolder) -> BillResult | None:
-    """The saved bill, None when there is none. Raises FolderError for another layout's or a damaged one."""
-    return _saved(folder, BILL, BillResult)
+    """The saved bill, None when there is none. Raises FolderError for another layout's, a damaged one, or one that
+    does not add up.
+    """
+    saved = _saved(folder, BILL, BillResult)
+    return None if saved is None else bill_checks.require(saved, BILL)
 
 
 def simulation(folder: PlanFolder) -> WeekSimulation | None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from layout.bill_records import BillResult, TenantBill
-from layout.licence_records import Number
 
 from ..evidence import mark, marks
-from ..figures import number
-from .estimate import CATEGORIES, KINDS, years_of
+from ..money import CATEGORIES, KINDS, change, change_sentence, change_word, years_of
 from .paper import Cell, Column, Formula, Paper
 
 BY_TENANT = "費目×年度×団体"
@@ -125,7 +123,7 @@ def comparison(paper: Paper, bill: BillResult) -> None:
             _SUM, name, None, None, Formula(f"SUM({span(4)})", current),
             Formula(f'SUMIF({span(4)},">=0",{span(5)})', proposed),
             _saving(sheet.at(4), sheet.at(5), current, proposed),
-            _rate(sheet.at(4), sheet.at(6), current, proposed), _word(current - proposed), None, None, None,
+            _rate(sheet.at(4), sheet.at(6), current, proposed), change_word(current - proposed), None, None, None,
         ]  # fmt: skip
         sheet.cells(cells, sums)
     if bill.tenants and len(known) < len(bill.tenants):
@@ -133,23 +131,6 @@ def comparison(paper: Paper, bill: BillResult) -> None:
         cells = [_SUM, "全団体の提案の計", None, None, None, Formula(f"SUM({span(5)})", total), *([None] * 6)]
         sheet.cells(cells, sums)
     sheet.close_table(columns, last=last)
-
-
-def change(tenant: TenantBill) -> str:
-    """削減, 増加, 同額, or 現行不明."""
-    return "現行不明" if tenant.current_jpy is None else _word(tenant.current_jpy - tenant.proposed_jpy)
-
-
-def change_sentence(bill: BillResult) -> str:
-    """How many municipalities pay less, more, the same, in one sentence; rises as plainly as savings."""
-    words = [change(tenant) for tenant in bill.tenants]
-    kinds = ("削減", "増加", "同額", "現行不明")
-    parts = [f"{word} {number(words.count(word))} 団体" for word in kinds if word in words]
-    return f"{'、'.join(parts)}。" if parts else "団体はありません。"
-
-
-def _word(saving: Number) -> str:
-    return "削減" if saving > 0 else "増加" if saving < 0 else "同額"
 
 
 def _saving(a: str, b: str, current: int | None, proposed: int) -> Cell:

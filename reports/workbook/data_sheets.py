@@ -7,18 +7,12 @@ from collections.abc import Iterator
 from layout.bill_records import SPLIT_BASES, BillResult
 from layout.licence_records import LicenceResult
 
+from ..bill_section import REMEDIES
 from ..evidence import mark
 from ..ledgers import written
-from .estimate import CATEGORIES, GRANTS, KINDS, years_of
+from ..money import CATEGORIES, GRANTS, KINDS, years_of
 from .paper import Cell, Column, Moment, Paper
 
-REMEDIES = {
-    "buy-peak": "最大の数を買う",
-    "hourly": "時間単位で払う",
-    "physical": "物理コアで買う",
-    "pin": "動ける範囲を狭める",
-    "retime": "時間をずらす",
-}
 _Row = tuple[Cell, ...]
 
 

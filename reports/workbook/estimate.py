@@ -10,25 +10,12 @@ from layout.wareki import fiscal_year_name
 
 from ..evidence import mark
 from ..ledgers import written
+from ..money import CATEGORIES, GRANTS, KINDS, sums, tax, years_of
 from .paper import Cell, Column, Formula, Paper, Sheet
 
 NAME = "見積内訳書"
-CATEGORIES = {"licence": "ライセンス", "maintenance": "保守", "other": "その他の費目"}
-KINDS = {"initial": "初期", "running": "経常"}
-GRANTS = {"eligible": "対象", "not": "対象外", "unknown": "未確認"}
 _KIND, _QUANTITY, _PRICE, _FIRST_YEAR = 4, 6, 8, 9
 """Columns (from 0): initial or running, quantity, unit price, first fiscal year."""
-
-
-def years_of(bill: BillResult) -> tuple[int, ...]:
-    """The fiscal years of the contract."""
-    return tuple(range(bill.fiscal_year, bill.fiscal_year + bill.years))
-
-
-def tax(amount: int, rate: float) -> int:
-    """Consumption tax of a tax-exclusive amount, yen; fractions of a yen are cut off (端数切り捨て)."""
-    exact = amount * Fraction(str(rate))
-    return int(exact) if exact >= 0 else -int(-exact)
 
 
 def estimate(paper: Paper, bill: BillResult, title: str) -> None:
@@ -90,7 +77,7 @@ class _Body:
             amounts = {year.year: year.amount_jpy for year in item.years}
             wanted = _bought(item)
             cells: list[Cell] = [
-                self.number, CATEGORIES[category], _name(item), item.phase, KINDS[item.kind], GRANTS[item.grant],
+                self.number, CATEGORIES[category], item.name, item.phase, KINDS[item.kind], GRANTS[item.grant],
                 wanted, _unit(item), item.unit_price_jpy,
                 *(self._amount(item, amounts.get(year, 0)) for year in self.years),
                 self._row_sum(item.total_jpy), mark(item.basis), item.price_list or "", splits.get(item.id, item.split),
@@ -102,20 +89,20 @@ class _Body:
             f"{CATEGORIES[category]} 小計",
             [
                 Formula(f"SUM({self._at(index, first)}:{self._at(index, self.sheet.row - 1)})", value)
-                for index, value in enumerate(self._sums(items), _FIRST_YEAR)
+                for index, value in enumerate(sums(self.bill, items), _FIRST_YEAR)
             ],
         )
 
     def totals(self, first: int, last: int, rate_at: str) -> None:
         """Total, by kind, tax, total with tax, and the monthly share of it."""
         sheet, items = self.sheet, self.bill.items
-        sums = self._sums(items)
+        net = sums(self.bill, items)
         net_row = sheet.row
         self._sum_row(
             "合計（税抜き）",
             [
                 Formula("+".join(self._at(index, row) for row in self.subtotal_rows) or "0", value)
-                for index, value in enumerate(sums, _FIRST_YEAR)
+                for index, value in enumerate(net, _FIRST_YEAR)
             ],
         )
         for kind, name in KINDS.items() if items else ():
@@ -124,19 +111,20 @@ class _Body:
                 [
                     Formula(f'SUMIF({self._span(_KIND, first, last)},"{name}",{self._span(index, first, last)})', value)
                     for index, value in enumerate(
-                        self._sums([item for item in items if item.kind == kind]), _FIRST_YEAR
+                        sums(self.bill, [item for item in items if item.kind == kind]), _FIRST_YEAR
                     )
                 ],
             )
-        taxes = [tax(value, self.bill.tax_rate) for value in sums[:-1]]
-        taxes.append(sum(taxes))
+        taxes = [tax(value, self.bill.tax_rate) for value in net]
         tax_row = sheet.row
-        yearly = [
-            Formula(f"ROUNDDOWN({self._at(index, net_row)}*{rate_at}/100,0)", value)
-            for index, value in enumerate(taxes[:-1], _FIRST_YEAR)
-        ]
-        self._sum_row("消費税（年度ごとに切り捨て）", [*yearly, self._across(tax_row, taxes[-1])])
-        gross = [value + levy for value, levy in zip(sums, taxes, strict=True)]
+        self._sum_row(
+            "消費税（列の合計から、切り捨て）",
+            [
+                Formula(f"ROUNDDOWN({self._at(index, net_row)}*{rate_at}/100,0)", value)
+                for index, value in enumerate(taxes, _FIRST_YEAR)
+            ],
+        )
+        gross = [value + levy for value, levy in zip(net, taxes, strict=True)]
         gross_row = sheet.row
         self._sum_row(
             "税込み合計",
@@ -174,14 +162,6 @@ class _Body:
             return Formula(f"{self._at(_QUANTITY)}*{self._at(_PRICE)}", amount)
         return amount
 
-    def _sums(self, items: Sequence[BillItem]) -> list[int]:
-        by_year = dict.fromkeys(self.years, 0)
-        for item in items:
-            for year in item.years:
-                by_year[year.year] = by_year.get(year.year, 0) + year.amount_jpy
-        values = [by_year[year] for year in self.years]
-        return [*values, sum(values)]
-
     def _sum_row(self, name: str, values: Sequence[Cell]) -> None:
         cells: list[Cell] = [None, None, name, *([None] * (_FIRST_YEAR - 3)), *values, *([None] * 4)]
         self.sheet.cells(cells, self._formats("sum_text", "sum_thousand"))
@@ -214,10 +194,6 @@ def _unit(item: BillItem) -> str:
     if item.packs is not None:
         return f"組（{item.quantity:g} {item.unit or ''}）" if item.quantity is not None else "組"
     return item.unit or ""
-
-
-def _name(item: BillItem) -> str:
-    return f"{item.name}（{written(item.options)}）" if item.options else item.name
 
 
 def _exact(value: float) -> Fraction:

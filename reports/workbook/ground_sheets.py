@@ -11,9 +11,8 @@ from layout.wareki import fiscal_year_name
 
 from ..evidence import LEGEND, PRICE_EVIDENCE, mark
 from ..ledgers import written
+from ..money import change_sentence, sums, taxed_total
 from ..record import ReportRecord
-from .cost_tables import change_sentence
-from .estimate import tax
 from .paper import Cell, Column, Paper, Sheet
 
 COVER, GROUNDS = "表紙", "根拠"
@@ -32,12 +31,11 @@ def cover(paper: Paper, record: ReportRecord, contents: Sequence[tuple[str, str,
         sheet.cells(("ライセンスの計数", f"{len(record.licences.products)} 製品", record.licences.verdict), texts)
     bill = record.bill
     if bill is not None:
-        total = sum(item.total_jpy for item in bill.items)
-        by_year = [sum(year.amount_jpy for item in bill.items for year in item.years if year.year == each)
-                   for each in range(bill.fiscal_year, bill.fiscal_year + bill.years)]  # fmt: skip
-        taxed = total + sum(tax(amount, bill.tax_rate) for amount in by_year)
+        total, taxed = sums(bill, bill.items)[-1], taxed_total(bill)
         sheet.cells(("契約期間の合計（税抜き、千円）", total, bill.verdict), money)
-        sheet.cells(("契約期間の合計（税込み、千円）", taxed, f"{bill.years} 年、消費税は年度ごとに切り捨て"), money)
+        sheet.cells(
+            ("契約期間の合計（税込み、千円）", taxed, f"{bill.years} 年、消費税は合計から計算して切り捨て"), money
+        )
         sheet.cells(("現行 A と提案 B", f"{len(bill.tenants)} 団体", change_sentence(bill)), texts)
         without = "、".join(product.name for product in bill.unpriced)
         sheet.cells(("価格のない製品", f"{len(bill.unpriced)} 件", without or "ありません"), texts)

@@ -30,6 +30,7 @@ _WIDEST = 46
 _LINE_HEIGHT = 14
 _PAGE_WIDTH = 210
 """Columns' widths that an A4 sheet across still shows readably."""
+_TEXTS = ("title", "block", "plain", "notice", "text", "data", "sum_text")
 RISKY = frozenset("=+-@")
 """First characters that make spreadsheets take a text for a formula."""
 # Nothing of the moment of writing may enter the file: equal input gives equal bytes.
@@ -47,9 +48,6 @@ _FORMATS: dict[str, dict[str, Any]] = {
                   **_LINE},
     "text": {"text_wrap": True, "align": "left", "indent": 1, **_LINE},
     "data": {"align": "left", "indent": 1, **_LINE},
-    # Stays text when somebody edits the cell: without the mark it would become a formula then.
-    "quoted_text": {"text_wrap": True, "align": "left", "indent": 1, "quote_prefix": True, **_LINE},
-    "quoted_data": {"align": "left", "indent": 1, "quote_prefix": True, **_LINE},
     "open": {"bg_color": "#FFF9E5", **_LINE},
     "number": {"num_format": "#,##0.###", **_LINE},
     "whole": {"num_format": "#,##0", **_LINE},
@@ -115,6 +113,10 @@ class Paper:
         self._book.set_properties({"created": _CREATED, "comments": CONTRACT_PREVAILS})
         self._book.set_calc_mode("auto")
         self._formats = {name: self._book.add_format({**_FONT, **look}) for name, look in _FORMATS.items()}
+        # Stays text when somebody edits the cell: without the mark it would become a formula then.
+        for name in _TEXTS:
+            look = {**_FONT, **_FORMATS[name], "quote_prefix": True}
+            self._formats[f"quoted_{name}"] = self._book.add_format(look)
         self._footer = visible(footer).replace("&", "&&")[:80]
         self.most_rows = most_rows
 
@@ -182,7 +184,7 @@ class Sheet:
     def line(self, text: str, format_: str = "plain") -> None:
         """A line of text over the sheet's width."""
         self.raw.set_row(self.row, 24 if format_ == "title" else _LINE_HEIGHT + 2)
-        self.raw.write_string(self.row, 0, clipped(text), self._formats[format_])
+        self._text(0, clipped(text), format_)
         self.row += 1
 
     def heads(self, columns: Sequence[Column], *, freeze_columns: int = 0) -> None:
@@ -268,9 +270,7 @@ class Sheet:
                 self.raw.write_formula(self.row, index, f"={text}", look, result)
             case str():
                 text = clipped(value)
-                # What a spreadsheet would take for a formula when somebody edits or pastes it.
-                risky = text[:1] in RISKY and name in {"text", "data"}
-                self.raw.write_string(self.row, index, text, self._formats[f"quoted_{name}"] if risky else look)
+                self._text(index, text, name)
                 if not self.grows:
                     return self._lines(index, text)
                 self._widen(index, min(_width(text) + 3, _WIDEST))
@@ -285,6 +285,10 @@ class Sheet:
                 self.raw.write_number(self.row, index, value, self._formats["whole"] if whole else look)
                 self._widen(index, len(f"{value:,}") + 3)
         return 1
+
+    def _text(self, index: int, text: str, name: str) -> None:
+        risky = text[:1] in RISKY and name in _TEXTS
+        self.raw.write_string(self.row, index, text, self._formats[f"quoted_{name}" if risky else name])
 
     def _widen(self, index: int, width: float) -> None:
         if self.grows and width > self._widths.get(index, 0):

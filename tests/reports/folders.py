@@ -87,7 +87,15 @@ def hostile(path: Path) -> PlanFolder:
     plan = folder.write(path, replace(plain, estate=estate, layout=layout, run=run))
     for name in ("licences.json", "bill.json"):
         text = (CASES / name).read_text(encoding="utf-8")
-        for innocent in ("t00-s00-ap-01", "PowerGres（OS 単位）", "コア", "日田市", "人口割", "例の価格表", "データ移行"):
+        for innocent in (
+            "t00-s00-ap-01",
+            "PowerGres（OS 単位）",
+            "コア",
+            "日田市",
+            "人口割",
+            "例の価格表",
+            "データ移行",
+        ):
             text = text.replace(innocent, HOSTILE.replace("\\", "\\\\").replace('"', '\\"'))
         results.write_result(plan, name, text.encode())
     results.write_result(plan, "simulation/lateness.json", (CASES / "lateness.json").read_bytes())

@@ -73,6 +73,8 @@ def test_the_page_renders_with_its_charts(page, browse):
     dom = browse(page, "--dump-dom")
     assert dom.count("<svg") == dom.count("</svg>") >= 2
     assert "判定：適合 — 例" in dom
+    assert "税込み合計" in dom
+    assert "動ける範囲を狭める（最も安い）" in dom
     assert dom.rstrip().endswith("</html>")
 
 

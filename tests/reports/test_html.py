@@ -148,6 +148,24 @@ def test_the_page_shows_what_was_saved(text):
         assert needle in text, needle
 
 
+def test_the_page_shows_the_bill_and_the_ways_out(text):
+    for needle in (
+        "契約 5 年の費用（税抜き）", "1,074,635 千円", "削減 1 団体、増加 1 団体。", "1,182,098", "495,648",
+        "−138,755", "−46.3 %", "29.3 %", "単独より高い", "価格のない製品 1 件（合計に含みません。0 円ではありません）",
+        "均等割 25.00 %（1 団体）、人口割 32.76 %（116,641 人）", "1,000 円未満切り捨て。",
+        "動ける範囲を狭める（最も安い）", "時間単位で払う（最も安い）", "346,953,600", "11,712 コア時間",
+        "損益の分かれ目",
+        "例（実際の価格ではありません）",
+        "v(S) は、同じ構成から", "仮定値", "対象外",
+    ):  # fmt: skip
+        assert needle in text, needle
+    bill = text[text.index('id="bill"') : text.index('id="simulation"')]
+    remedies = text[text.index('id="remedies"') : text.index('id="bill"')]
+    assert "契約書が優先します" in bill
+    assert "契約書が優先します" in remedies
+    assert "根拠 P" in remedies
+
+
 def test_both_charts_have_the_same_scale_and_the_capacity(text, plan):
     drawings = re.findall(r'<svg class="chart".*?</svg>', text, flags=re.S)
     before, after = drawings[:2]
@@ -161,6 +179,8 @@ def test_missing_results_are_said_in_the_page(tmp_path):
     assert "最も混む週の模擬はまだありません" in text
     assert "ライセンスの計数はまだありません" in text
     assert "未計数" in text
+    assert "費用と負担の計算はまだありません" in text
+    assert "未計算" in text
 
 
 def test_a_plan_that_does_not_fit_says_why(tmp_path):

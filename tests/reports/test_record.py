@@ -87,7 +87,11 @@ def test_results_that_were_not_made_are_named(tmp_path):
     record = gather(plan)
     assert record.licences is None
     assert record.simulation is None
-    assert [line.split("は")[0] for line in record.missing] == ["最も混む週の模擬", "ライセンスの計数"]
+    assert [line.split("は")[0] for line in record.missing] == [
+        "最も混む週の模擬",
+        "ライセンスの計数",
+        "費用と負担の計算",
+    ]
     assert gather(folders.with_results(plan)).missing == ()
 
 
