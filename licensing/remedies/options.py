@@ -42,7 +42,7 @@ class Group:
 
     def rest(self, trial: Trial) -> Purchase:
         """What must be bought after a change so that no violation of the rule is left."""
-        return self.pricing.licences(self.rule, self.products, trial.missing())
+        return self.pricing.licences(self.rule, self.products, trial.missing)
 
 
 def buy_peak(group: Group) -> RemedyResult:
@@ -71,7 +71,7 @@ def hourly(group: Group) -> RemedyResult:
         try:
             trial = group.trial.on(layout)
             metered = trial.products(alternative.rule)
-            left = trial.missing()
+            left = trial.missing
         except LicensingError as error:
             return impossible("hourly", f"時間課金：{name} では数えられません（{error.problems[0]}）")
         if not left:
@@ -107,7 +107,7 @@ def physical(group: Group) -> RemedyResult:
     )
     try:
         needed = trial.products(alternative.rule)
-        missing = trial.missing()
+        missing = trial.missing
     except LicensingError as error:
         return impossible("physical", f"物理コア：{name} では数えられません（{error.problems[0]}）")
     if not needed:
@@ -127,8 +127,8 @@ def pin(group: Group) -> RemedyResult:
     if not _narrows(group):
         return impossible("pin", "固定：この規則の数は、仮想サーバが動ける範囲によりません")
     fixed = group.trial.on(pinned(group.trial.layout))
-    left = fixed.missing()
-    if left >= group.trial.missing():
+    left = fixed.missing
+    if left >= group.trial.missing:
         return impossible("pin", "固定：今のホストに固定しても必要数は減りません")
     if left:
         trial, bought = fixed, group.pricing.licences(group.rule, group.products, left)

@@ -102,7 +102,7 @@ def retime(group: Group, retiming: Retiming) -> tuple[RemedyResult, dict[str, tu
     if not retiming.accepted(fitting, placed):
         return impossible("retime", "時間をずらす：不明（仮想サーバの中では置けたが、計画の検査に通らない）"), {}
     trial = group.trial.on(without_changes(group.trial.layout, fitting))
-    if trial.missing() >= group.trial.missing():
+    if trial.missing >= group.trial.missing:
         return impossible("retime", "時間をずらす：増やさなくても不足は減りません"), {}
     runs = {name: retiming.runs(outcomes[name].placed) for name in fitting}
     rest = group.rest(trial)

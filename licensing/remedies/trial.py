@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from fractions import Fraction
+from functools import cached_property
 from math import ceil
 from pathlib import Path
 
@@ -55,8 +56,9 @@ class Trial:
         more = Entitlement(id=_free_name(self.entitlements), rule=self.rule, quantity=quantity, source="買い足し")
         return replace(self, entitlements=(*self.entitlements, more))
 
-    def count(self) -> LicenceResult:
-        """Counts the rule again."""
+    @cached_property
+    def result(self) -> LicenceResult:
+        """The rule counted again."""
         return count(
             self.layout,
             fiscal_year=self.fiscal_year,
@@ -69,14 +71,15 @@ class Trial:
 
     def violations(self) -> tuple[ViolationResult, ...]:
         """The violations of the rule that are left."""
-        return tuple(violation for violation in self.count().violations if violation.rule == self.rule)
+        return tuple(violation for violation in self.result.violations if violation.rule == self.rule)
 
     def products(self, rule: str) -> tuple[ProductResult, ...]:
         """What a rule needs on this layout, one for each value of its separate options."""
-        return tuple(product for product in self.count().products if product.rule == rule)
+        return tuple(product for product in self.result.products if product.rule == rule)
 
+    @cached_property
     def missing(self) -> int:
-        """Answers the least number of unrestricted licences with which no violation of the rule is left.
+        """The least number of unrestricted licences with which no violation of the rule is left.
 
         A licence ends at most one licence's worth of shortage at an instant, so the largest shortage of an instant is
         needed; what is still short then is needed on top. Raises ValueError where buying does not help.
