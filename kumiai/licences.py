@@ -38,6 +38,7 @@ def count(
         list[str] | None, typer.Option("--rate", metavar="CUR=円", help="為替レート。例 USD=150.25")
     ] = None,
     years: Annotated[int, typer.Option("--years", min=1, max=30, help="違反への対応を比べる契約の年数")] = 5,
+    ways_out: Annotated[bool, typer.Option("--remedies/--no-remedies", help="違反への対応を調べる")] = True,
     series: Annotated[bool, typer.Option("--series", help="年度を通じた必要数の変化も示す")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON で出力する")] = False,
 ) -> None:
@@ -65,7 +66,7 @@ def count(
             from licensing import pricing, remedies
 
             book = pricing.load(prices or None, pricing.exchange_rates(rate or ()), rules_dir=rules)
-            if plan is not None:
+            if plan is not None and ways_out:
                 result = remedies.with_remedies(plan, result, book, years=years, rules_dir=rules)
     except licensing.LicensingError as error:
         raise RefusedError(*str(error).splitlines()) from None

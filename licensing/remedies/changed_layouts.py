@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from itertools import count
 
 from layout.records import HostSet, Layout, MoveRecord, Product, VcpuInterval, VmRecord
 
@@ -24,17 +25,36 @@ def kept_on(layout: Layout, hosts: Collection[str]) -> Layout:
     stays: dict[str, set[str]] = {vm.id: {vm.host} for vm in layout.vms}
     for move in layout.moves:
         stays[move.vm] |= {move.from_host, move.to_host}
-    before = {group.id: group.hosts for group in layout.host_sets}
-    taken = set(before)
-    sets: dict[tuple[str, ...], str] = {}
+    sets = _Sets(layout)
     vms = []
     for vm in layout.vms:
-        left = tuple(host for host in before[vm.may_run_on] if host in hosts or host in stays[vm.id])
-        if left not in sets:
-            sets[left] = next(name for i in range(len(taken) + 1) if (name := f"kept-{len(sets)}-{i}") not in taken)
-        vms.append(vm.model_copy(update={"may_run_on": sets[left]}))
-    groups = (*layout.host_sets, *(HostSet(id=name, hosts=left) for left, name in sets.items()))
-    return layout.model_copy(update={"vms": tuple(vms), "host_sets": groups})
+        left = tuple(host for host in sets.members(vm.may_run_on) if host in hosts or host in stays[vm.id])
+        vms.append(vm.model_copy(update={"may_run_on": sets.name_of(left)}))
+    return layout.model_copy(update={"vms": tuple(vms), "host_sets": sets.all})
+
+
+class _Sets:
+    """The host sets of a layout, with new ones for hosts that no set names."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._hosts = {group.id: group.hosts for group in layout.host_sets}
+        self._names = {group.hosts: group.id for group in layout.host_sets}
+
+    def members(self, name: str) -> tuple[str, ...]:
+        """The hosts of a set."""
+        return self._hosts[name]
+
+    def name_of(self, hosts: tuple[str, ...]) -> str:
+        """The set of exactly these hosts."""
+        if hosts not in self._names:
+            name = next(name for i in count(len(self._hosts)) if (name := f"hosts-{i}") not in self._hosts)
+            self._hosts[name], self._names[hosts] = hosts, name
+        return self._names[hosts]
+
+    @property
+    def all(self) -> tuple[HostSet, ...]:
+        """Every set, new ones last."""
+        return tuple(HostSet(id=name, hosts=hosts) for name, hosts in self._hosts.items())
 
 
 def exchanged(layout: Layout, exchange: Exchange) -> Layout:
@@ -47,8 +67,10 @@ def exchanged(layout: Layout, exchange: Exchange) -> Layout:
 def exchanged_for_a_while(layout: Layout, spans: Mapping[str, Sequence[Span]], exchange: Exchange) -> Layout:
     """The products of some VMs under another rule during spans of time that are in order and do not overlap.
 
-    Such a VM becomes one record after the other, each with its part of the time and of the planned moves.
+    Such a VM becomes one record after the other, each with its part of the time and of the planned moves. It may still
+    run wherever a planned move takes it, before and after the move too.
     """
+    sets = _Sets(layout)
     vms: list[VmRecord] = []
     moves: list[MoveRecord] = [move for move in layout.moves if not spans.get(move.vm)]
     of_vm: dict[str, list[MoveRecord]] = {}
@@ -58,12 +80,15 @@ def exchanged_for_a_while(layout: Layout, spans: Mapping[str, Sequence[Span]], e
         if not spans.get(vm.id):
             vms.append(vm)
             continue
+        own = of_vm.get(vm.id, [])
+        ends = {host for move in own for host in (move.from_host, move.to_host)}
+        allowed = sets.members(vm.may_run_on)
+        reach = (*allowed, *sorted(ends.difference(allowed)))
         for number, (begin, end, inside) in enumerate(_pieces(vm, spans[vm.id])):
-            own = of_vm.get(vm.id, [])
             before = [move for move in own if begin is not None and move.at <= begin]
             name = f"{vm.id}#{number}"
             products = tuple(map(exchange, vm.products)) if inside else vm.products
-            place = {"host": before[-1].to_host if before else vm.host}
+            place = {"host": before[-1].to_host if before else vm.host, "may_run_on": sets.name_of(reach)}
             times = {"from_": begin, "until": end}
             vms.append(vm.model_copy(update={"id": name, "products": products, **place, **times}))
             moves += [
@@ -71,7 +96,7 @@ def exchanged_for_a_while(layout: Layout, spans: Mapping[str, Sequence[Span]], e
                 for move in own
                 if move not in before and (end is None or move.at < end)
             ]
-    return layout.model_copy(update={"vms": tuple(vms), "moves": tuple(moves)})
+    return layout.model_copy(update={"vms": tuple(vms), "moves": tuple(moves), "host_sets": sets.all})
 
 
 def _pieces(vm: VmRecord, spans: Sequence[Span]) -> list[tuple[datetime | None, datetime | None, bool]]:

@@ -104,6 +104,7 @@ def physical(group: Group) -> RemedyResult:
         rule=alternative.rule,
         layout=exchanged(both, _to(group.rule, alternative, group.book)),
         entitlements=tuple(held for held in group.entitlements if held.rule == alternative.rule),
+        known=None,
     )
     try:
         needed = trial.products(alternative.rule)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
+from types import ModuleType
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +28,8 @@ MOST_VMS = 60
 """So many VMs of a plan are looked at; a plan with more has another problem than the hour of a run."""
 
 _CHECKERS = (windows, deadlines, precedence, slots, exclusivity, rerun, capacity)
+_OF_VCPUS = (slots,)
+"""What fewer vCPUs can break where no run changes."""
 
 
 @dataclass
@@ -40,10 +43,10 @@ class Retiming:
     def _nights(self) -> Nights:
         return Nights(view.look(self.plan))
 
-    @cached_property
-    def _problems(self) -> tuple[int, ...]:
-        """What the checkers find in the plan as it is."""
-        return tuple(checker.check(self._nights.view).count for checker in _CHECKERS)
+    def _problems(self, checker: ModuleType) -> int:
+        """What a checker finds in the plan as it is."""
+        count: int = checker.check(self._nights.view).count
+        return count
 
     def outcome(self, vm: VmRecord, dropped: tuple[VcpuInterval, ...]) -> Outcome:
         """Answers whether the VM's runs fit without these temporary vCPUs."""
@@ -59,9 +62,11 @@ class Retiming:
         changed = replace(
             self.plan, layout=without_changes(self.plan.layout, dropped), runs=_moved(self.plan.runs, self, placed)
         )
+        checkers = _CHECKERS if placed else _OF_VCPUS
         found = view.look(changed)
-        counts = [checker.check(found).count for checker in _CHECKERS]
-        return not any(counts) or all(now <= before for now, before in zip(counts, self._problems, strict=True))
+        return all(
+            now == 0 or now <= self._problems(checker) for checker in checkers for now in (checker.check(found).count,)
+        )
 
     def runs(self, placed: Sequence[Placed]) -> tuple[RetimedRun, ...]:
         """Answers the runs that start at another time or take longer, in order of time."""

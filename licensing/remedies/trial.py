@@ -32,6 +32,8 @@ class Trial:
     as_of: date | None
     rules_dir: Path | None
     residents: Mapping[str, int] = field(default_factory=dict)
+    known: tuple[ViolationResult, ...] | None = None
+    """The rule's violations, where they have been counted already."""
 
     @classmethod
     def of(
@@ -45,16 +47,17 @@ class Trial:
     ) -> Trial:
         """Cuts a counted layout down to one rule. `residents` are by tenant."""
         own = tuple(entitlement for entitlement in entitlements if entitlement.rule == rule)
-        return cls(rule, only(layout, {rule}), own, result.fiscal_year, result.as_of, rules_dir, residents)
+        known = tuple(violation for violation in result.violations if violation.rule == rule)
+        return cls(rule, only(layout, {rule}), own, result.fiscal_year, result.as_of, rules_dir, residents, known)
 
     def on(self, layout: Layout) -> Trial:
         """The same trial on a changed layout."""
-        return replace(self, layout=layout)
+        return replace(self, layout=layout, known=None)
 
     def holding(self, quantity: int) -> Trial:
         """The same trial with so many more licences, for everybody and the whole year."""
         more = Entitlement(id=_free_name(self.entitlements), rule=self.rule, quantity=quantity, source="買い足し")
-        return replace(self, entitlements=(*self.entitlements, more))
+        return replace(self, entitlements=(*self.entitlements, more), known=None)
 
     @cached_property
     def result(self) -> LicenceResult:
@@ -71,6 +74,8 @@ class Trial:
 
     def violations(self) -> tuple[ViolationResult, ...]:
         """The violations of the rule that are left."""
+        if self.known is not None:
+            return self.known
         return tuple(violation for violation in self.result.violations if violation.rule == self.rule)
 
     def products(self, rule: str) -> tuple[ProductResult, ...]:

@@ -78,3 +78,9 @@ def test_a_mistake_writes_nothing(ask, season, arguments, said):
     assert (answer.code, answer.out) == (2, "")
     assert said in answer.err
     assert all_files(season.path) == before
+
+
+def test_nobody_must_wait_for_remedies(ask, season):
+    answer = ask("license", "count", season.path, "--no-remedies", "--json")
+    assert (answer.code, answer.document["remedies"]) == (3, [])
+    assert len(answer.document["violations"]) == 1
