@@ -191,6 +191,7 @@ def _resolved_system(catalogue: Catalogue, deployment: Deployment, vms: tuple[st
         restore_priority=system.restore_priority,
         confidence=deployment.confidence,
         vms=vms,
+        members=deployment.members,
     )
 
 

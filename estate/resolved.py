@@ -134,6 +134,8 @@ class ResolvedSystem(Record):
     restore_priority: int
     confidence: Confidence | None
     vms: tuple[str, ...]
+    members: tuple[str, ...] = ()
+    """Of a shared system: the tenants that use it."""
 
 
 class ResolvedTenant(Record):

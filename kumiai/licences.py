@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from .licence_bill import split
 from .licence_comparison import compare
 from .terminal import RefusedError, emit_text
 
@@ -16,15 +17,16 @@ RESULT_NAME = "licences.json"
 
 def register(app: typer.Typer) -> None:
     """Adds the commands of this file."""
-    group = typer.Typer(no_args_is_help=True, help="ライセンスの計数と比較。")
+    group = typer.Typer(no_args_is_help=True, help="ライセンスの計数、比較、費用。")
     group.callback()(_group)
     group.command("count")(count)
     group.command("compare")(compare)
+    group.command("split")(split)
     app.add_typer(group, name="license")
 
 
 def _group() -> None:
-    """ライセンスの計数と比較。"""
+    """ライセンスの計数、比較、費用。"""
 
 
 def count(

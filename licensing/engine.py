@@ -202,9 +202,10 @@ def likeness(use: Use) -> tuple[object, ...] | None:
     if vm is None or counting.group != "vm" or counting.users is not None or counting.base == "population":
         return None
     if counting.on_hosts:
-        return (id(use.options), use.units if counting.cap == "vcpu-sum" else 0, use.hosts)
+        return (id(counting), id(use.options), use.units if counting.cap == "vcpu-sum" else 0, use.hosts)
     by_host = counting.factor.by == "host-model" or counting.base == "vcpu-core"
     return (
+        id(counting),
         id(use.options),
         use.units,
         use.host.id if by_host else None,

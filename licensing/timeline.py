@@ -232,10 +232,10 @@ def steps(
     """
     first, last = version_at(line.rule, _day(start)), version_at(line.rule, _day(end - timedelta.resolution))
     begin, stop = _period_of(start, first)[0], _period_of(end - timedelta.resolution, last)[1]
-    levelled = _levelled(exact_steps(line, reach, min(begin, start), max(stop, end), hosts_of))
+    peaks = levelled(exact_steps(line, reach, min(begin, start), max(stop, end), hosts_of))
     return tuple(
         replace(step, from_=max(step.from_, start), until=min(step.until, end))
-        for step in levelled
+        for step in peaks
         if step.from_ < end and step.until > start
     )
 
@@ -296,7 +296,7 @@ def joined(of: Iterable[Step]) -> Iterator[Step]:
         yield held
 
 
-def _levelled(exact: Iterable[Step]) -> Iterator[Step]:
+def levelled(exact: Iterable[Step]) -> Iterator[Step]:
     """Raises every step of a law with periods to the peak of its period."""
     cut = [piece for step in exact for piece in _cut(step)]
     peaks: dict[object, Step] = {}

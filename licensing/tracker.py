@@ -38,7 +38,11 @@ class Tracker:
             else:
                 alike.setdefault(like, []).append(use)
         for group in alike.values():
-            self._way(group[0].counting).put(group[0], len(group))
+            self.add_alike(group[0], len(group))
+
+    def add_alike(self, use: Use, number: int) -> None:
+        """Puts in so many uses that count as this one does (`engine.likeness`); takes them out where negative."""
+        self._way(use.counting).put(use, number)
 
     def quantity(self) -> Exact:
         """Answers the count as it is now."""

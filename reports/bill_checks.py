@@ -58,6 +58,8 @@ def _problem(bill: BillResult, item: BillItem, split: ItemSplit, tenants: set[st
         if share.tenant not in tenants:
             return f"知らない団体です（{share.tenant[:80]}）"
         for year, yen in amounts(share.years).items():
+            if yen < 0:
+                return f"{year}年度の負担額が負です（{share.tenant[:80]}、{yen:,} 円）"
             if year not in paid:
                 return f"契約期間にない年度です（{year}）"
             paid[year] += yen

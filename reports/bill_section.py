@@ -10,7 +10,19 @@ from .evidence import LEGEND, PRICE_EVIDENCE, mark
 from .figures import count, number, period, share
 from .ledgers import written
 from .markup import Markup, Part, join, table, tag
-from .money import CATEGORIES, GRANTS, KINDS, amounts, change, change_sentence, sums, tax, thousand, years_of
+from .money import (
+    CATEGORIES,
+    GRANTS,
+    KINDS,
+    amounts,
+    change,
+    change_sentence,
+    price_notes,
+    sums,
+    tax,
+    thousand,
+    years_of,
+)
 from .record import ReportRecord
 
 REMEDIES = {
@@ -20,6 +32,8 @@ REMEDIES = {
     "pin": "動ける範囲を狭める",
     "retime": "時間をずらす",
 }
+MOST_COLUMNS = 12
+"""Municipalities that a table has room for side by side."""
 MOST_SPLITS = 200
 """Items whose shares the page lists; the workbook has them all."""
 
@@ -35,7 +49,7 @@ def bill_section(record: ReportRecord) -> Markup:
         (
             tag("p", bill.verdict),
             tag("p", tag("strong", bill.notice), class_="note"),
-            _examples(bill),
+            *(tag("p", note, class_="note") for note in price_notes(bill)),
             tag(
                 "p",
                 f"契約期間は{fiscal_year_name(years[0])}から{fiscal_year_name(years[-1])}までの {bill.years} 年"
@@ -71,12 +85,6 @@ def remedy_section(record: ReportRecord) -> Markup:
             *(_remedies(case, names, licences) for case in licences.remedies),
         )
     )  # fmt: skip
-
-
-def _examples(bill: BillResult) -> Markup | None:
-    if not any(prices.evidence == "example" for prices in bill.price_lists):
-        return None
-    return tag("p", "価格は動作を示すための例を含みます。実際の価格ではありません。", class_="note")
 
 
 def _heads(bill: BillResult) -> tuple[str, ...]:
@@ -197,13 +205,30 @@ def _splits(bill: BillResult) -> Markup:
     items = {item.id: item for item in bill.items}
     names = {tenant.tenant: tenant.name for tenant in bill.tenants}
     shown = bill.splits[:MOST_SPLITS]
-    parts: list[Part] = [tag("h3", "費目ごとの分担")]
+    parts: list[Part] = [tag("h3", "費目ごとの分担"), _side_by_side(bill, items)]
     if len(shown) < len(bill.splits):
         parts.append(
             tag("p", f"{len(bill.splits)} 費目のうち {len(shown)} 費目です。すべては表計算の報告書にあります。")
         )
     parts += [_split(items[split.item], split, names) for split in shown]
     return join(parts)
+
+
+def _side_by_side(bill: BillResult, items: dict[str, BillItem]) -> Markup | None:
+    """What every municipality pays of every item; None where there are too many of them."""
+    if not bill.splits or len(bill.tenants) > MOST_COLUMNS:
+        return None
+    rows = []
+    for split in bill.splits:
+        item = items[split.item]
+        paid = {line.tenant: sum(year.amount_jpy for year in line.years) for line in split.shares}
+        owed = [thousand(paid[tenant.tenant]) if tenant.tenant in paid else "—" for tenant in bill.tenants]
+        name = join((item.name, tag("span", f"{split.method_name}、根拠 {mark(item.basis)}", class_="id")))
+        rows.append((name, *owed, tag("strong", thousand(item.total_jpy))))
+    heads = ("費目と分担方法", *(tenant.name for tenant in bill.tenants), "計")
+    return table(
+        "費目 × 団体（契約期間の合計、千円。「—」は負担しない団体）", heads, rows, numbers=range(1, len(heads))
+    )
 
 
 def _split(item: BillItem, split: ItemSplit, names: dict[str, str]) -> Markup:
@@ -274,10 +299,10 @@ def _price_lists(bill: BillResult) -> Markup:
             (
                 join((prices.name, tag("span", prices.id, class_="id"))),
                 PRICE_EVIDENCE[prices.evidence],
-                prices.date.isoformat(),
-                prices.currency,
+                tag("span", prices.date.isoformat(), class_="keep"),
+                tag("span", prices.currency, class_="keep"),
                 "—" if prices.exchange_rate is None else count(prices.exchange_rate),
-                "税抜き" if prices.tax == "exclusive" else "税込み",
+                tag("span", "税抜き" if prices.tax == "exclusive" else "税込み", class_="keep"),
                 join((prices.source, tag("span", prices.exchange_source or "", class_="id"))),
             )
             for prices in bill.price_lists

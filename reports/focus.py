@@ -14,12 +14,14 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 from estate.clock import JST
 from layout.bill_records import BillItem, BillResult, ItemShare, ItemSplit, TenantBill
 
 from .ledgers import vendor
 from .markup import visible
+from .money import price_evidence
 
 FOCUS_COLUMNS = (
     "AllocatedMethodDetails", "AllocatedMethodId", "AllocatedResourceId", "AllocatedResourceName", "AllocatedTags",
@@ -32,7 +34,8 @@ FOCUS_COLUMNS = (
 )  # fmt: skip
 OWN_COLUMNS = (
     "x_ContractNotice", "x_EvidenceMark", "x_EvidenceSource", "x_FiscalYear", "x_GrantEligibility", "x_ItemCategory",
-    "x_MethodName", "x_MethodRatio", "x_MethodSource", "x_OriginChargeCost", "x_OriginChargeId", "x_PriceListId",
+    "x_MethodName", "x_MethodRatio", "x_MethodSource", "x_OriginChargeCost", "x_OriginChargeId", "x_PriceEvidence",
+    "x_PriceListId",
 )  # fmt: skip
 RATIO_DIGITS = 12
 """Decimals of a ratio; the ratios of one origin charge add up to exactly 1 in these decimals."""
@@ -76,7 +79,7 @@ def render(bill: BillResult, estate_name: str) -> bytes:
     writer = csv.DictWriter(buffer, (*FOCUS_COLUMNS, *OWN_COLUMNS), lineterminator="\n", restval="")
     writer.writeheader()
     for row in _rows(bill, estate_name):
-        writer.writerow({key: _safe(value) for key, value in row.items()})
+        writer.writerow(row)
     return buffer.getvalue().encode()
 
 
@@ -113,20 +116,21 @@ def _charge(
     bought = item.packs if item.packs is not None else item.quantity if item.quantity is not None else 1
     scale = 10**_QUANTITY_DIGITS
     quantities = shares_of([Fraction(yen, amount) for yen in paid], round(Fraction(str(bought)) * scale))
-    common = _origin_columns(bill, item, split, year, amount, estate_name)
+    origin = _origin_columns(bill, item, split, year, amount, estate_name)
+    common = {key: _safe(value) for key, value in origin.items()}
     taken = 0
     for share, yen, row, quantity in zip(split.shares, paid, parts, quantities, strict=True):
         tenant = tenants.get(share.tenant)
-        name = tenant.name if tenant is not None else share.tenant
+        name = _safe(tenant.name if tenant is not None else share.tenant)
         yield {
             **common,
             "AllocatedMethodDetails": _details(share, units[taken : taken + len(row)]),
-            "AllocatedResourceId": share.tenant,
+            "AllocatedResourceId": _safe(share.tenant),
             "AllocatedResourceName": name,
             "AllocatedTags": _tags(tenant),
             **dict.fromkeys(("BilledCost", "ContractedCost", "EffectiveCost", "ListCost"), str(yen)),
             "PricingQuantity": _decimal(quantity, _QUANTITY_DIGITS),
-            "SubAccountId": share.tenant,
+            "SubAccountId": _safe(share.tenant),
             "SubAccountName": name,
             "x_MethodRatio": format(Decimal(str(share.ratio)), "f"),
         }
@@ -178,6 +182,7 @@ def _origin_columns(
         "x_MethodSource": split.source,
         "x_OriginChargeCost": str(amount),
         "x_OriginChargeId": f"{item.id}:{year}",
+        "x_PriceEvidence": price_evidence(bill, item),
         "x_PriceListId": item.price_list or "",
     }
 
@@ -202,6 +207,7 @@ def _details(share: ItemShare, units: Sequence[int]) -> str:
     return f'{{"Elements":[{",".join(elements)}]}}'
 
 
+@lru_cache(maxsize=1 << 14)
 def _quoted(text: str) -> str:
     return json.dumps(visible(text), ensure_ascii=False)
 
@@ -237,6 +243,7 @@ def _decimal(units: int, digits: int) -> str:
     return text.rstrip("0").rstrip(".")
 
 
+@lru_cache(maxsize=1 << 14)
 def _safe(text: str) -> str:
     text = visible(text)
     return f"'{text}" if text[:1] in {"=", "+", "-", "@"} and not _is_number(text) else text

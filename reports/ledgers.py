@@ -230,7 +230,7 @@ def _licences(plan: PlanFolder, licences: LicenceResult | None) -> tuple[Licence
         LicenceLine(
             state="必要", rule=product.rule, vendor=vendor(product.rule), product=product.name,
             edition=edition(product.rule, product.options), options=written(product.options),
-            metric=f"{product.unit}単位", form=product.pack or "1 単位ずつ", terms=product.because,
+            metric=f"{product.unit}単位", form=_form(product), terms=product.because,
             quantity=float(product.quantity), packs=product.packs, unit=product.unit, owner="全団体",
             valid_from=None, valid_until=None, evidence=product.evidence, source=product.source,
         )
@@ -244,7 +244,7 @@ def _licences(plan: PlanFolder, licences: LicenceResult | None) -> tuple[Licence
                 state="保有", rule=held.rule, vendor=vendor(held.rule),
                 product=result.name if result is not None else held.rule, edition=edition(held.rule, {}), options="",
                 metric="" if result is None else f"{result.unit}単位",
-                form="" if result is None else result.pack or "1 単位ずつ",
+                form="" if result is None else _form(result),
                 terms="ホスト間を自由に移せる" if held.mobility else "ホスト間を自由には移せない",
                 quantity=float(held.quantity), packs=None, unit="" if result is None else result.unit,
                 owner="、".join(tenants.get(each, each) for each in held.tenants) or "全団体",
@@ -253,6 +253,13 @@ def _licences(plan: PlanFolder, licences: LicenceResult | None) -> tuple[Licence
             )
         )  # fmt: skip
     return tuple(lines)
+
+
+def _form(product: ProductResult) -> str:
+    """How the licences are sold: in packs, in classes by size, or one by one."""
+    if product.grades:
+        return "、".join(f"{grade.grade} × {grade.quantity:g}" for grade in product.grades)
+    return product.pack or "1 単位ずつ"
 
 
 def _media(licences: tuple[LicenceLine, ...]) -> tuple[MediaLine, ...]:

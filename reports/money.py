@@ -14,6 +14,19 @@ KINDS = {"initial": "初期", "running": "経常"}
 GRANTS = {"eligible": "対象", "not": "対象外", "unknown": "未確認"}
 
 
+EXAMPLE_PRICES = "価格は動作を示すための例を含みます。実際の価格ではありません。"
+
+
+def price_notes(bill: BillResult) -> tuple[str, ...]:
+    """Says that prices are examples, where some are."""
+    return (EXAMPLE_PRICES,) if any(prices.evidence == "example" for prices in bill.price_lists) else ()
+
+
+def price_evidence(bill: BillResult, item: BillItem) -> str:
+    """Whether an item's price is an example, a vendor's list or a quotation; empty where it has no price list."""
+    return next((prices.evidence for prices in bill.price_lists if prices.id == item.price_list), "")
+
+
 def thousand(yen: int) -> str:
     """Thousand yen, rounded half away from zero, as spreadsheets show them."""
     rounded = (abs(yen) + 500) // 1000

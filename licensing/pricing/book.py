@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from math import ceil, floor
 from typing import Literal
 
@@ -19,10 +20,10 @@ from .records import Price, PriceFile, Rounding, exact, label
 Part = Literal["purchase", "maintenance", "subscription", "metered"]
 
 PARTS: dict[Part, str] = {
-    "purchase": "ライセンス購入",
-    "maintenance": "ライセンス保守",
-    "subscription": "サブスクリプション",
-    "metered": "従量課金",
+    "purchase": "購入",
+    "maintenance": "保守",
+    "subscription": "使用料",
+    "metered": "従量",
 }
 
 
@@ -117,14 +118,23 @@ class PriceBook:
                 return f"価格表「{found[0].file.name}」の価格の種類が、数え方（時間課金かどうか）と合いません"
         return None
 
+    @cached_property
+    def _by_rule(self) -> Mapping[str, Sequence[tuple[PriceList, tuple[Price, ...]]]]:
+        """The prices of each rule, the last list first."""
+        found: dict[str, list[tuple[PriceList, tuple[Price, ...]]]] = {}
+        for entry in reversed(self.lists):
+            for rule in dict.fromkeys(price.rule for price in entry.file.prices):
+                prices = tuple(price for price in entry.file.prices if price.rule == rule)
+                found.setdefault(rule, []).append((entry, prices))
+        return found
+
     def _find(self, product: ProductResult, grade: str | None) -> tuple[PriceList, Price] | None:
         day = product.at.astimezone(JST).date()
-        for entry in reversed(self.lists):
+        for entry, prices in self._by_rule.get(product.rule, ()):
             fitting = [
                 price
-                for price in entry.file.prices
-                if price.rule == product.rule
-                and price.grade == grade
+                for price in prices
+                if price.grade == grade
                 and price.holds_on(day)
                 and all(_same(product.options.get(name), value) for name, value in price.options.items())
             ]
@@ -212,17 +222,16 @@ def _same(one: object, other: object) -> bool:
 
 
 def _money(value: Fraction) -> str:
-    """Yen for a sentence: metered prices with two decimals, everything else whole."""
-    if value.denominator == 1:
-        return f"{int(value):,}"
-    return f"{Fraction(rounded(value * 100, 'half-up'), 100):,.2f}"
+    """An amount for a sentence: whole, or with as many decimals as it needs, at most four."""
+    whole, rest = divmod(rounded(value * 10_000, "half-up"), 10_000)
+    return f"{whole:,}" + (f".{rest:04}".rstrip("0") if rest else "")
 
 
 def _origin(entry: PriceList, amount: Fraction) -> str:
     file = entry.file
     said = []
     if file.currency != "JPY":
-        said.append(f"{wording.plain(amount)} {file.currency}、1 {file.currency} = {wording.plain(entry.rate)} 円")
+        said.append(f"{_money(amount)} {file.currency}、1 {file.currency} = {wording.plain(entry.rate)} 円")
     if file.tax_rate is not None:
         said.append(f"税率 {wording.plain(exact(file.tax_rate) * 100)}% を除く")
     return f"（{'、'.join(said)}）" if said else ""

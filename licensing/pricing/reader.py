@@ -87,6 +87,14 @@ def exchange_rates(texts: Iterable[str]) -> dict[str, Fraction]:
     return rates
 
 
+def ratio(text: str, where: str) -> Fraction:
+    """Answers a rate such as `0.10` or `10%` as an exact number. Raises LicensingError; `where` names who asks."""
+    found = tables.number(text)
+    if found is None or not 0 <= found <= 1:
+        raise LicensingError(f"{where}: {text[:40]!r} は使えません。0 から 1 まで（0.10 か 10%）で書いてください")
+    return found
+
+
 def _read(path: Path, book: RuleBook) -> PriceFile:
     ending = path.suffix.lower()
     if ending in (".yaml", ".yml"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -63,6 +64,7 @@ _CHOICES = {
     "rounding": ("up", "down", "half-up"),
 }
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,20})?", re.ASCII)
+_DATE = re.compile(r"([0-9]{4})[-/]([0-9]{1,2})[-/]([0-9]{1,2})", re.ASCII)
 _NUMBERS = ("amount", "maintenance_rate", "maintenance_amount", "tax_rate")
 _DATES = ("date", "valid_from", "valid_to")
 
@@ -74,7 +76,8 @@ class _Bad(Exception):  # noqa: N818 - one cell's mistake on its way to its plac
 
 def number(text: str) -> Fraction | None:
     """Answers the number that people write as `1,234.5`, `¥1,234` or `1,234円`; None where it is none."""
-    plain = unicodedata.normalize("NFKC", text).strip().removeprefix("¥").removesuffix("円").strip()
+    # In CP932 the yen sign is the backslash.
+    plain = unicodedata.normalize("NFKC", text).strip().lstrip("¥\\").removesuffix("円").strip()
     percent = plain.endswith("%")
     plain = plain.removesuffix("%").strip()
     if "," in plain:
@@ -237,10 +240,11 @@ def _amount(cell: Cell) -> float:
 def _day(cell: Cell) -> date:
     if isinstance(cell, date):
         return cell
-    try:
-        return date.fromisoformat(unicodedata.normalize("NFKC", str(cell)).strip().replace("/", "-"))
-    except ValueError:
-        raise _Bad(f"日付ではありません（「{str(cell)[:60]}」）。2027-04-01 の形で書いてください") from None
+    written = _DATE.fullmatch(unicodedata.normalize("NFKC", str(cell)).strip())
+    if written is not None:
+        with suppress(ValueError):  # 2027-02-30
+            return date(*map(int, written.groups()))
+    raise _Bad(f"日付ではありません（「{str(cell)[:60]}」）。2027-04-01 の形で書いてください")
 
 
 def _options(text: str) -> Iterable[tuple[str, object]]:
@@ -260,9 +264,9 @@ def _options(text: str) -> Iterable[tuple[str, object]]:
 def _said(table: Table, steps: Sequence[str | int], message: str, numbers: Sequence[int]) -> str:
     """One line for a mistake at a path of the record: its row and column, or the line above the table."""
     if len(steps) > 1 and steps[0] == "prices" and isinstance(steps[1], int):
-        at = f"{numbers[steps[1]]} 行目"
-        name = "_".join(str(step) for step in steps[2:4])
-        column = COLUMNS.get(name) or COLUMNS.get(str(steps[2]) if len(steps) > 2 else "")
-        return f"{table.where} {at}{f' 列「{column[0]}」' if column else ''}: {message}"
+        names = ["_".join(map(str, steps[2:4])), *map(str, steps[2:3]), f"{'_'.join(map(str, steps[2:3]))}_rate"]
+        column = next((COLUMNS[name][0] for name in names if name in COLUMNS), None)
+        where = f"{table.where} {numbers[steps[1]]} 行目"
+        return f"{where}: {message}" if column is None else f"{where} 列「{column}」: {message}"
     head = HEADS.get(str(steps[0])) if steps else None
     return f"{table.where}{f' 「{head[0]}」' if head else ''}: {message}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from layout.bill_records import BillResult, TenantBill
 
 from ..evidence import mark, marks
-from ..money import CATEGORIES, KINDS, change, change_sentence, change_word, years_of
+from ..money import CATEGORIES, KINDS, change, change_sentence, change_word, price_notes, years_of
 from .paper import Cell, Column, Formula, Paper
 
 BY_TENANT = "費目×年度×団体"
@@ -20,7 +20,10 @@ def by_tenant(paper: Paper, bill: BillResult) -> None:
     sheet = paper.sheet(
         BY_TENANT,
         "費目 × 年度 × 団体の負担額",
-        ("税抜き。表示は千円、セルの値は円です。費目ごとの計は各団体の和、下の表は各団体の全費目の和です（数式）。",),
+        (
+            "税抜き。表示は千円、セルの値は円です。費目ごとの計は各団体の和、下の表は各団体の全費目の和です（数式）。",
+            *price_notes(bill),
+        ),
     )
     columns = (
         Column("区分", width=12), Column("費目", width=34), Column("初期・\n経常", width=8),
@@ -86,6 +89,7 @@ def comparison(paper: Paper, bill: BillResult) -> None:
             f"契約期間 {bill.years} 年の合計、税抜き。表示は千円、セルの値は円です。",
             "削減額 = A − B、削減率 = (A − B) ÷ A。負の値は増加です。",
             f"費目の根拠：{marks(item.basis for item in bill.items)}",
+            *price_notes(bill),
         ),
     )
     columns = (

@@ -8,9 +8,9 @@ from layout.bill_records import SPLIT_BASES, BillResult
 from layout.licence_records import LicenceResult
 
 from ..bill_section import REMEDIES
-from ..evidence import mark
+from ..evidence import PRICE_EVIDENCE, mark
 from ..ledgers import written
-from ..money import CATEGORIES, GRANTS, KINDS, years_of
+from ..money import CATEGORIES, GRANTS, KINDS, price_evidence, years_of
 from .paper import Cell, Column, Moment, Paper
 
 _Row = tuple[Cell, ...]
@@ -37,7 +37,7 @@ def licence_data(paper: Paper, licences: LicenceResult) -> None:
 _PAYMENT_COLUMNS = (
     Column("費目ID"), Column("費目"), Column("区分"), Column("初期・経常"), Column("段階"), Column("規則"),
     Column("分担方法"), Column("年度", "year"), Column("団体ID"), Column("団体"), Column("金額（円・税抜き）", "yen"),
-    Column("交付金等"), Column("根拠"), Column("価格表"),
+    Column("交付金等"), Column("根拠"), Column("価格表"), Column("価格の種類"),
 )  # fmt: skip
 
 
@@ -53,6 +53,7 @@ def _payments(bill: BillResult) -> Iterator[_Row]:
                     item.id, item.name, CATEGORIES[item.category], KINDS[item.kind], item.phase, item.rule,
                     split.method, year, share.tenant, names.get(share.tenant, share.tenant), amounts.get(year, 0),
                     GRANTS[item.grant], mark(item.basis), item.price_list,
+                    PRICE_EVIDENCE.get(price_evidence(bill, item)),
                 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from layout.wareki import fiscal_year_name
 
 from ..evidence import mark
 from ..ledgers import written
-from ..money import CATEGORIES, GRANTS, KINDS, sums, tax, years_of
+from ..money import CATEGORIES, GRANTS, KINDS, price_notes, sums, tax, years_of
 from .paper import Cell, Column, Formula, Paper, Sheet
 
 NAME = "見積内訳書"
@@ -32,6 +32,7 @@ def estimate(paper: Paper, bill: BillResult, title: str) -> None:
             f"価格のない製品が {len(bill.unpriced)} 件あり、合計に含みません（0 円ではありません）。"
             if bill.unpriced
             else "すべての製品に価格があります。",
+            *price_notes(bill),
         ),
     )
     percent = float(Fraction(str(bill.tax_rate)) * 100)

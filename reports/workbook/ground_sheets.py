@@ -11,7 +11,7 @@ from layout.wareki import fiscal_year_name
 
 from ..evidence import LEGEND, PRICE_EVIDENCE, mark
 from ..ledgers import written
-from ..money import change_sentence, sums, taxed_total
+from ..money import change_sentence, price_notes, sums, taxed_total
 from ..record import ReportRecord
 from .paper import Cell, Column, Paper, Sheet
 
@@ -22,7 +22,8 @@ _GAP = (Column(""), Column(""))
 def cover(paper: Paper, record: ReportRecord, contents: Sequence[tuple[str, str, str]]) -> None:
     """Totals first, then what is missing, then the list of sheets."""
     title = f"{record.estate_name}　{fiscal_year_name(record.fiscal_year)} ライセンスと費用"
-    sheet = paper.sheet(COVER, title, (record.verdict, LEGEND))
+    notes = () if record.bill is None else price_notes(record.bill)
+    sheet = paper.sheet(COVER, title, (record.verdict, LEGEND, *notes))
     columns = (Column("項目", width=34), Column("値", "thousand", width=24), Column("説明", width=70))
     sheet.heads(columns)
     texts = ["text", "text", "text"]

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from io import BytesIO
 from typing import Any
 
@@ -253,8 +254,9 @@ class Sheet:
 
     def _lines(self, index: int, text: str) -> int:
         """Lines that a wrapped text takes in its column."""
-        room = max(self._widths.get(index, 13) - 2.5, 2)
-        return sum(max(1, math.ceil(_width(part) / room)) for part in text.split("\n"))
+        room = max(self._widths.get(index, 13) - 2, 2)
+        # A full-width character of this size takes a little less than two columns.
+        return sum(max(1, math.ceil(_width(part) * 0.95 / room)) for part in text.split("\n"))
 
     def at(self, column: int, row: int | None = None, *, fixed: bool = False) -> str:
         """The address of a cell of the current (or another) row."""
@@ -296,12 +298,14 @@ class Sheet:
             self.raw.set_column(index, index, width)
 
 
+@lru_cache(maxsize=1 << 16)
 def clipped(text: str) -> str:
     """A text that a cell can hold, control and direction characters shown by their code; says where it was cut."""
     text = visible(text)
     return text if len(text) <= MOST_TEXT else text[:MOST_TEXT] + "…（長いので以下を省きました）"
 
 
+@lru_cache(maxsize=1 << 16)
 def _width(text: str) -> float:
     """Columns that a text takes: full-width characters take two."""
     return sum(2 if unicodedata.east_asian_width(char) in "WFA" else 1 for char in text)

@@ -83,6 +83,13 @@ def test_amounts_that_a_spreadsheet_cannot_hold(tmp_path):
     assert "金額が大きすぎます" in refusal(tmp_path, data)
 
 
+def test_a_negative_share(tmp_path):
+    data = document()
+    for share, yen in zip(data["splits"][5]["shares"], (6_000_002, -1), strict=True):
+        share["years"][0]["amount_jpy"] = yen
+    assert "2027年度の負担額が負です（t01、-1 円）" in refusal(tmp_path, data)
+
+
 def test_a_year_outside_the_contract(tmp_path):
     data = document()
     data["splits"][0]["shares"][0]["years"].append({"year": 2040, "amount_jpy": 0})

@@ -231,6 +231,7 @@ def test_every_row_says_what_it_rests_on(bill, rows):
     marks = {item.id: item.basis for item in bill.items}
     assert all(row["x_EvidenceMark"] == marks[row["ResourceId"]] for row in rows)
     assert {row["x_ContractNotice"] for row in rows} == {bill.notice}
+    assert all(row["x_PriceEvidence"] == ("example" if row["x_PriceListId"] else "") for row in rows)
     assert sum(int(row["BilledCost"]) for row in rows) == 1_074_634_801
 
 

@@ -156,7 +156,7 @@ def test_the_page_shows_the_bill_and_the_ways_out(text):
         "動ける範囲を狭める（最も安い）", "時間単位で払う（最も安い）", "346,953,600", "11,712 コア時間",
         "損益の分かれ目",
         "例（実際の価格ではありません）",
-        "v(S) は、同じ構成から", "仮定値", "対象外",
+        "費目 × 団体（契約期間の合計、千円", "v(S) は、同じ構成から", "仮定値", "対象外",
     ):  # fmt: skip
         assert needle in text, needle
     bill = text[text.index('id="bill"') : text.index('id="simulation"')]

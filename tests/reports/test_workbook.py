@@ -157,6 +157,14 @@ def test_shares_add_up_by_item_year_and_municipality(record, data):
     assert {line["団体の記号"]: line["契約期間計\n（千円）"] for line in wide} == by_tenant
 
 
+def test_example_prices_say_so_wherever_there_is_money(data):
+    book = opened(data)
+    for name in ("表紙", *MONEY):
+        assert any("実際の価格ではありません" in str(value) for row in rows(book[name]) for value in row), name
+    kinds = {(line["価格表"], line["価格の種類"]) for line in table(book["データ_負担額"])}
+    assert kinds == {("example-2026", "例（実際の価格ではありません）"), (None, None)}
+
+
 def test_rises_stand_beside_savings(data):
     lines = table(opened(data)["A対B"])
     assert [(line["団体"], line["増減"]) for line in lines] == [("延岡市", "削減"), ("日田市", "増加"), ("計", "削減")]
