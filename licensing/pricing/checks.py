@@ -25,7 +25,7 @@ def contradictions(file: PriceFile, book: RuleBook) -> Iterable[Finding]:
         yield ("tax_rate",), "tax: exclusive（税抜き）に tax_rate は要りません。どちらかを直してください"
     if file.currency == "JPY" and file.exchange is not None:
         yield ("exchange",), "円の価格表に為替（exchange）は要りません。除くか、currency を直してください"
-    if not file.prices:
+    if not file.prices and not file.hosts:
         yield ("prices",), "価格が一つもありません"
     for index, price in enumerate(file.prices):
         yield from (((*("prices", index), *path), message) for path, message in _alone(price))
@@ -35,11 +35,23 @@ def contradictions(file: PriceFile, book: RuleBook) -> Iterable[Finding]:
         else:
             found = _against(price, book.rules[price.rule])
             yield from (((*("prices", index), *path), message) for path, message in found)
+    yield from _hosts(file)
     for index in _ambiguous(file.prices):
         message = (
             f"同じ商品（{article(file.prices[index])}）の価格が二つあり、どちらを使うか決まりません。一つにしてください"
         )
         yield ("prices", index), message
+
+
+def _hosts(file: PriceFile) -> Iterable[Finding]:
+    models: set[str] = set()
+    for index, host in enumerate(file.hosts):
+        if host.model in models:
+            yield ("hosts", index, "model"), f"機種 {host.model[:60]} の価格が二つあります。一つにしてください"
+        models.add(host.model)
+        if host.maintenance is not None and (host.maintenance.rate is None) == (host.maintenance.amount is None):
+            message = "保守料は rate（購入額に対する年率）か amount（年額）のどちらか一つを書いてください"
+            yield ("hosts", index, "maintenance"), message
 
 
 def article(price: Price) -> str:

@@ -54,6 +54,17 @@ class Price(Record):
         return (self.valid_from is None or self.valid_from <= day) and (self.valid_to is None or day < self.valid_to)
 
 
+class HostPrice(Record):
+    """What one physical host costs."""
+
+    model: Text
+    """Id of the host model, as layouts name it."""
+    amount: Amount
+    """Bought once, in the list's currency."""
+    maintenance: Maintenance | None = None
+    source: Text | None = None
+
+
 class Exchange(Record):
     """Yen per unit of the list's currency."""
 
@@ -79,7 +90,8 @@ class PriceFile(Record):
     """How a price becomes whole yen."""
     evidence: Evidence
     source: Text
-    prices: tuple[Price, ...]
+    prices: tuple[Price, ...] = ()
+    hosts: tuple[HostPrice, ...] = ()
 
 
 def label(file: PriceFile) -> str:
