@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from layout import folder
+from layout import layout_file
 
 from .national_layout import SHARE_OF_VMS, national_layout
 from .processes import measure
@@ -36,7 +36,7 @@ def main() -> None:
     for part in (16, 4, 1):
         with tempfile.TemporaryDirectory() as place:
             path = Path(place) / "layout.json"
-            path.write_bytes(folder.layout_bytes(national_layout(VMS // part, HOSTS // part, CHANGES // part)))
+            path.write_bytes(layout_file.layout_bytes(national_layout(VMS // part, HOSTS // part, CHANGES // part)))
             command = [sys.executable, "-m", "kumiai", "license", "count", str(path), "--json"]
             results = [measure(command) for _ in range(RUNS)]
         wall_s = statistics.median(result.wall_s for result in results)

@@ -55,14 +55,14 @@ def compare(
 def _counted(source: Path, rules: Path | None) -> Counted:
     """The layout and its count; every line of a refusal names the layout."""
     import licensing
-    from layout import FolderError, folder
+    from layout import FolderError, folder, layout_file
     from licensing import comparison
 
     if not source.exists():
         raise RefusedError(f"{source}: 計画フォルダーも layout.json もありません")
     try:
         plan = folder.read_planned(source) if source.is_dir() else None
-        layout = plan.layout if plan is not None else folder.read_layout(source)
+        layout = plan.layout if plan is not None else layout_file.read_layout(source)
         result = licensing.count(
             layout,
             fiscal_year=layout.estate.fiscal_year,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .licence_bill import split
 from .licence_comparison import compare
 from .terminal import RefusedError, emit_text
+
+if TYPE_CHECKING:
+    from layout.folder import PlanFolder
 
 RESULT_NAME = "licences.json"
 
@@ -46,13 +49,13 @@ def count(
 ) -> None:
     """この構成に要るライセンスの数と、年度内に起こる違反を示す。"""
     import licensing
-    from layout import folder, results
+    from layout import layout_file
 
     day = _day(as_of)
     if not source.exists():
         raise RefusedError(f"{source}: 計画フォルダーも layout.json もありません")
-    plan = folder.read_planned(source) if source.is_dir() else None
-    layout, digest = (plan.layout, plan.layout_digest) if plan else folder.read_layout_and_digest(source)
+    plan = _planned(source) if source.is_dir() else None
+    layout, digest = (plan.layout, plan.layout_digest) if plan else layout_file.read_layout_and_digest(source)
     try:
         result = licensing.count(
             layout,
@@ -73,9 +76,17 @@ def count(
     except licensing.LicensingError as error:
         raise RefusedError(*str(error).splitlines()) from None
     if plan is not None and day is None and rules is None:
+        from layout import results
+
         results.write_result(plan, RESULT_NAME, result.to_json().encode())
     emit_text(result.to_json() if as_json else licensing.text(result))
     raise typer.Exit(result.exit_code)
+
+
+def _planned(source: Path) -> PlanFolder:
+    from layout import folder
+
+    return folder.read_planned(source)
 
 
 def _day(text: str | None) -> date | None:

@@ -11,14 +11,13 @@ import pyarrow as pa
 
 from estate.resolved import ResolvedEstate
 
-from . import consistency, documents, exchange, parquet
-from .collector import paused_collector
+from . import consistency, documents, exchange, layout_file, parquet
 from .errors import FolderError
+from .layout_file import LAYOUT_FILE, layout_bytes, layout_digest
 from .records import Layout, RunRecord
 from .tables import ONLINE, PROFILE, RUNS
 
 ESTATE_FILE = "estate.json"
-LAYOUT_FILE = "layout.json"
 RUN_FILE = "run.json"
 TABLES = {"runs.parquet": RUNS, "online.parquet": ONLINE, "profile.parquet": PROFILE}
 
@@ -44,16 +43,6 @@ class PlanFolder(FolderContents):
     """sha256 of layout.json's bytes."""
     estate_json_digest: str
     """sha256 of estate.json's bytes."""
-
-
-def layout_bytes(layout: Layout) -> bytes:
-    """The bytes of `layout.json`."""
-    return documents.to_bytes(layout)
-
-
-def layout_digest(layout: Layout) -> str:
-    """sha256 of the bytes of `layout.json`, in hexadecimal."""
-    return hashlib.sha256(layout_bytes(layout)).hexdigest()
 
 
 def assemble(path: Path, contents: FolderContents) -> PlanFolder:
@@ -143,13 +132,15 @@ def read(path: Path) -> PlanFolder:
         raise FolderError(f"{path}: 計画フォルダーがありません")
     if not path.is_dir():
         raise FolderError(f"{path}: 計画フォルダーではありません（ファイルです）")
-    run = documents.from_bytes(_bytes(path, RUN_FILE), RunRecord, RUN_FILE)
-    estate_data = _bytes(path, ESTATE_FILE)
+    run = documents.from_bytes(layout_file.read_bytes(path, RUN_FILE), RunRecord, RUN_FILE)
+    estate_data = layout_file.read_bytes(path, ESTATE_FILE)
     estate = documents.from_bytes(estate_data, ResolvedEstate, ESTATE_FILE)
     consistency.require_estate(estate, ESTATE_FILE)
-    data = _bytes(path, LAYOUT_FILE)
-    layout = _layout(data, LAYOUT_FILE)
-    tables = {name: parquet.from_bytes(_bytes(path, name), schema, name) for name, schema in TABLES.items()}
+    data = layout_file.read_bytes(path, LAYOUT_FILE)
+    layout = layout_file.parse(data)
+    tables = {
+        name: parquet.from_bytes(layout_file.read_bytes(path, name), schema, name) for name, schema in TABLES.items()
+    }
     return PlanFolder(
         estate=estate,
         layout=layout,
@@ -178,38 +169,3 @@ def read_planned(path: Path) -> PlanFolder:
                 "計画し直してください"
             )
     return folder
-
-
-def read_layout(path: Path) -> Layout:
-    """The layout of a plan folder, or of a bare `layout.json`. Raises FolderError."""
-    return read_layout_and_digest(path)[0]
-
-
-def read_layout_and_digest(path: Path) -> tuple[Layout, str]:
-    """The layout of a plan folder, or of a bare `layout.json`, and the sha256 of its bytes. Raises FolderError."""
-    path = Path(path)
-    if path.is_dir():
-        data = _bytes(path, LAYOUT_FILE)
-        return _layout(data, LAYOUT_FILE), hashlib.sha256(data).hexdigest()
-    data = _bytes(path.parent, path.name)
-    with paused_collector():
-        layout = documents.from_bytes(data, Layout, path.name)
-        consistency.require_countable(layout, path.name)
-    return layout, hashlib.sha256(data).hexdigest()
-
-
-def _layout(data: bytes, name: str) -> Layout:
-    layout = documents.from_bytes(data, Layout, name)
-    consistency.require(layout, name)
-    return layout
-
-
-def _bytes(folder: Path, name: str) -> bytes:
-    try:
-        return (folder / name).read_bytes()
-    except FileNotFoundError:
-        raise FolderError(f"{name}: ファイルがありません（{folder}）") from None
-    except OSError as error:
-        raise FolderError(f"{name}: 読めません（{error.strerror or error}）") from None
-    except ValueError:
-        raise FolderError("ファイル名に使えない文字があります") from None

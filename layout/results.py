@@ -14,7 +14,8 @@ from pydantic import Field
 
 from . import documents, exchange
 from .errors import FolderError
-from .folder import ESTATE_FILE, LAYOUT_FILE, RUN_FILE, TABLES, PlanFolder
+from .folder import ESTATE_FILE, RUN_FILE, TABLES, PlanFolder
+from .layout_file import LAYOUT_FILE
 from .records import FORMAT_VERSION, LayoutRecord
 
 RESULTS_FILE = "results.json"

@@ -9,7 +9,7 @@ from math import ceil
 from pathlib import Path
 
 from estate.records import Entitlement
-from layout import folder
+from layout import layout_file
 from layout.collector import paused_collector
 from layout.licence_records import (
     CurvePoint,
@@ -86,7 +86,7 @@ def _count(
     violated = tuple(_violation(violation) for violation in found)
     reaching = tuple(findings.reach_steps(needed))
     return LicenceResult(
-        layout_digest=layout_digest or folder.layout_digest(layout),
+        layout_digest=layout_digest or layout_file.layout_digest(layout),
         verdict=wording.verdict(named, found, entitlements_known=entitlements is not None),
         fiscal_year=fiscal_year,
         as_of=as_of,

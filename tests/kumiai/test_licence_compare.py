@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from layout import folder
+from layout import layout_file
 from layout.records import Product
 from tests.licensing.remedies.plans import PRICES
 from tests.licensing.small_layouts import host, layout, vm
@@ -22,7 +22,7 @@ def layouts(tmp_path):
     for name, pinned in (("movable", False), ("pinned", True)):
         path = tmp_path / f"{name}.json"
         path.write_bytes(
-            folder.layout_bytes(layout(hosts, [vm("a", "kvm01", [ORACLE], may_run_on="all", pinned=pinned)]))
+            layout_file.layout_bytes(layout(hosts, [vm("a", "kvm01", [ORACLE], may_run_on="all", pinned=pinned)]))
         )
         paths.append(path)
     return paths

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from layout import FolderError, checkers, folder
+from layout import FolderError, checkers, folder, layout_file
 from tests.layout import builder, damage
 
 CASES = json.loads((Path(__file__).parents[1] / "cases" / "layout" / "bad_folders.json").read_text(encoding="utf-8"))
@@ -98,7 +98,7 @@ def test_every_cut_of_layout_json_is_refused(tmp_path, contents):
     for cut in range(0, len(data) - 2, 199):
         path.write_bytes(data[:cut])
         with pytest.raises(FolderError):
-            folder.read_layout(path)
+            layout_file.read_layout(path)
 
 
 def test_random_bytes_never_make_a_traceback(tmp_path, contents):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from layout import FolderError, exchange, folder, results
+from layout import FolderError, exchange, folder, layout_file, results
 from tests.layout import builder
 
 
@@ -27,7 +27,10 @@ def test_round_trip_gives_equal_bytes_and_records(tmp_path, contents):
     assert files(tmp_path / "a") == files(tmp_path / "b")
     assert (read.estate, read.layout, read.run) == (contents.estate, contents.layout, written.run)
     assert (
-        read.layout_digest == written.layout_digest == read.run.layout_digest == folder.layout_digest(contents.layout)
+        read.layout_digest
+        == written.layout_digest
+        == read.run.layout_digest
+        == layout_file.layout_digest(contents.layout)
     )
     assert all(getattr(read, name).equals(getattr(contents, name)) for name in ("runs", "online", "profile"))
 
@@ -53,7 +56,11 @@ def test_unknown_keys_of_the_same_major_version_are_ignored(tmp_path, contents):
     read = folder.read(tmp_path / "a")
     assert read.layout.format_version == "1.7"
     assert read.estate == contents.estate
-    assert folder.read_layout(tmp_path / "a" / "layout.json") == read.layout == folder.read_layout(tmp_path / "a")
+    assert (
+        layout_file.read_layout(tmp_path / "a" / "layout.json")
+        == read.layout
+        == layout_file.read_layout(tmp_path / "a")
+    )
 
 
 def test_existing_plan_folder_is_replaced_with_everything_in_it(tmp_path, contents):

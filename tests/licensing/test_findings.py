@@ -7,7 +7,7 @@ import json
 import pytest
 
 import licensing
-from layout import folder
+from layout import layout_file
 from layout.licence_records import LicenceResult
 from layout.records import Product
 from tests.licensing.small_layouts import host, layout, vm
@@ -56,7 +56,7 @@ def test_the_document_has_the_agreed_form():
     result = licensing.count(small, fiscal_year=2027, entitlements=[])
     document = json.loads(result.to_json())
     assert document["format_version"] == "1.0"
-    assert document["layout_digest"] == folder.layout_digest(small)
+    assert document["layout_digest"] == layout_file.layout_digest(small)
     assert "契約書が優先します" in document["notice"]
     for product in document["products"]:
         assert {"rule", "quantity", "unit", "packs", "details", "evidence", "source"} <= product.keys()
