@@ -54,6 +54,9 @@ def _used(
     for cost in file.costs:
         # Cost items are no Sourced records (they carry the same two fields), so they are wrapped.
         yield f"costs.{cost.id}", f"費目 {cost.name}", Sourced(basis=cost.basis, source=cost.source)
+    for current in file.current_costs:
+        found = Sourced(basis=current.basis, source=current.source)
+        yield f"current_costs.{current.id}", f"現行費用 {current.name}", found
 
 
 def _of_system(catalogue: Catalogue, deployment: Deployment, measurements: Measurements) -> Iterator[_Named]:

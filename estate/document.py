@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,13 +16,21 @@ from .yaml_reader import read
 M = TypeVar("M", bound=BaseModel)
 
 
-def read_document(path: Path, model: type[M]) -> M:
+Findings = Iterable[tuple[Sequence[str | int], str]]
+"""Paths in a record (keys and indices) and what is wrong there."""
+
+
+def read_document(path: Path, model: type[M], check: Callable[[M], Findings] | None = None) -> M:
     """The record of type `model` that the YAML file at `path` holds.
 
-    Raises EstateErrors with every mistake and its place: an unreadable file, syntax, types, unknown keys.
+    `check` finds the contradictions that types cannot express; each gets the line and column of its path.
+    Raises EstateErrors with every mistake and its place: an unreadable file, syntax, types, unknown keys, `check`.
     """
     root, problems = read(path)
     document = validate(root, problems, model)
+    if check is not None and document.record is not None:
+        for steps, message in check(document.record):
+            document.report(steps, message)
     if document.problems or document.record is None:
         raise EstateErrors(document.problems)
     return document.record

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from math import asin, cos, radians, sin, sqrt
 
@@ -10,7 +11,7 @@ from .host_pattern import PatternError, expand
 from .local_government_code import check_digit
 from .places import Step, find
 from .problems import shown
-from .records import Site, SystemOverride
+from .records import CostItem, CurrentCost, Site, SystemOverride
 from .reference_checks import COMMON
 
 _EARTH_RADIUS_KM = 6371.0088  # mean radius, IUGG
@@ -19,7 +20,7 @@ _LONGEST_HORIZON = timedelta(days=2 * 366)
 
 def check(case: Case) -> None:
     """Report every contradiction inside the estate file, and add its warnings."""
-    for name in ("sites", "tenants", "events", "licences", "costs"):
+    for name in ("sites", "tenants", "events", "licences", "costs", "current_costs"):
         _twice(case, name, "id")
     _twice(case, "tenants", "code")
     _measured_twice(case)
@@ -163,10 +164,8 @@ def _periods(case: Case) -> None:
             _override(case, ["shared", index, "overrides"], shared.overrides)
     for index, entitlement in enumerate(case.file.licences):
         _period(case, ["licences", index], entitlement.from_, entitlement.until)
-    for index, cost in enumerate(case.file.costs):
-        if cost.from_year is not None and cost.until_year is not None and cost.from_year > cost.until_year:
-            message = f"期間が逆です（{cost.from_year} 年度から {cost.until_year} 年度）。until_year を直してください"
-            case.estate.report(["costs", index, "until_year"], message)
+    _cost_years(case, "costs", case.file.costs)
+    _cost_years(case, "current_costs", case.file.current_costs)
     if not case.year_is_written:
         return
     begins, ends = case.year
@@ -174,6 +173,13 @@ def _periods(case: Case) -> None:
         if event.day is not None and not begins - timedelta(days=366) <= event.day < ends + timedelta(days=366):
             message = f"{event.day} は計画の年度（{begins} から {ends} の前日まで）から 1 年より離れています"
             case.warnings.append(case.estate.problem(["events", index, "date"], f"{message}。年を確かめてください"))
+
+
+def _cost_years(case: Case, name: str, entries: Sequence[CostItem | CurrentCost]) -> None:
+    for index, cost in enumerate(entries):
+        if cost.from_year is not None and cost.until_year is not None and cost.from_year > cost.until_year:
+            message = f"期間が逆です（{cost.from_year} 年度から {cost.until_year} 年度）。until_year を直してください"
+            case.estate.report([name, index, "until_year"], message)
 
 
 def _period(case: Case, path: list[Step], begins: date | None, ends: date | None) -> None:

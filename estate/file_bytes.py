@@ -17,7 +17,7 @@ _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000
 
 def read_text(path: Path) -> str:
     """Text of a regular UTF-8 file of at most 8 MiB, without its byte order mark. Raises EstateErrors."""
-    data = _read_bytes(path)
+    data = read_bytes(path)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise _refused(path, "文字コードが UTF-16 です。UTF-8 で保存してください")
     try:
@@ -34,7 +34,8 @@ def read_text(path: Path) -> str:
     return text
 
 
-def _read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, wanted: str = "YAML のファイル") -> bytes:
+    """Bytes of a regular file of at most 8 MiB; `wanted` is what to give instead of a folder. Raises EstateErrors."""
     # O_NONBLOCK: opening a named pipe must not wait for its writer.
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
     try:
@@ -50,7 +51,7 @@ def _read_bytes(path: Path) -> bytes:
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         if stat.S_ISDIR(status.st_mode):
-            raise _refused(path, "フォルダーです。YAML のファイルを指定してください")
+            raise _refused(path, f"フォルダーです。{wanted}を指定してください")
         raise _refused(path, "通常のファイルではありません（パイプや装置は読みません）")
     with os.fdopen(descriptor, "rb") as file:
         data = file.read(LARGEST_FILE + 1)

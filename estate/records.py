@@ -187,12 +187,28 @@ class CostItem(Record):
     phase: Text
     kind: Literal["initial", "running"]
     amount_jpy: Annotated[int, Field(ge=0)]
-    """Tax-exclusive; per year when running."""
+    """Tax-exclusive; per year when running, once in `from_year` (or the first year) when initial."""
     from_year: Annotated[int, Field(ge=1989, le=2200)] | None = None
     until_year: Annotated[int, Field(ge=1989, le=2200)] | None = None
     split: Text = "equal"
     grant: Literal["eligible", "not", "unknown"] = "unknown"
     tenants: tuple[Id, ...] = ()
+    basis: Basis
+    source: Text
+
+
+class CurrentCost(Record):
+    """What a municipality pays today (現行費用, A), so that the proposed bill (B) can be compared with it."""
+
+    id: Id
+    tenant: Id
+    name: Name
+    kind: Literal["initial", "running"]
+    amount_jpy: Annotated[int, Field(ge=0, le=10**15)]
+    """Tax-exclusive; per year when running, once in `from_year` (or the first year) when initial."""
+    from_year: Annotated[int, Field(ge=1989, le=2200)] | None = None
+    until_year: Annotated[int, Field(ge=1989, le=2200)] | None = None
+    """The last year, included."""
     basis: Basis
     source: Text
 
@@ -261,6 +277,7 @@ class EstateFile(Record):
     events: tuple[Event, ...] = ()
     licences: tuple[Entitlement, ...] = ()
     costs: tuple[CostItem, ...] = ()
+    current_costs: tuple[CurrentCost, ...] = ()
     flows: tuple[Flow, ...] = ()
     policy: Policy = Policy()
     measured: tuple[Measured, ...] = ()

@@ -113,6 +113,8 @@ def _others(references: _References) -> None:
         references.systems(entitlement.systems, ["licences", index, "systems"])
     for index, cost in enumerate(file.costs):
         references.tenants(cost.tenants, ["costs", index, "tenants"])
+    for index, current in enumerate(file.current_costs):
+        references.expect("団体", current.tenant, known.tenants, ["current_costs", index, "tenant"])
     for index, flow in enumerate(file.flows):
         for side in ("source", "destination"):
             endpoint = getattr(flow, side)

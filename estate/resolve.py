@@ -57,6 +57,7 @@ def resolve(file: EstateFile, catalogue: Catalogue, digest: str) -> ResolvedEsta
         events={**catalogue.events, **{event.id: event for event in file.events}},
         entitlements=file.licences,
         costs=file.costs,
+        current_costs=file.current_costs,
         flows=file.flows,
         policy=file.policy,
         assumptions=list_assumptions(file, catalogue, deployments, measurements),

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from .base_records import Basis, Confidence, DateRule, Record, Segment, Window
 from .catalogue_records import HostModel, OnlineProfile, ProductUse
-from .records import Contact, CostItem, Entitlement, Flow, Policy, Pool, Site
+from .records import Contact, CostItem, CurrentCost, Entitlement, Flow, Policy, Pool, Site
 
 
 class ResolvedHost(Record):
@@ -185,6 +185,7 @@ class ResolvedEstate(Record):
     """Named dates that date rules may refer to (catalogue and estate)."""
     entitlements: tuple[Entitlement, ...]
     costs: tuple[CostItem, ...]
+    current_costs: tuple[CurrentCost, ...] = ()
     flows: tuple[Flow, ...]
     policy: Policy
     assumptions: tuple[Assumption, ...]

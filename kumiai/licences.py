@@ -1,4 +1,4 @@
-"""`kumiai license count`."""
+"""`kumiai license`: the group and its command `count`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from .licence_bill import split
+from .licence_comparison import compare
 from .terminal import RefusedError, emit_text
 
 RESULT_NAME = "licences.json"
@@ -15,20 +17,30 @@ RESULT_NAME = "licences.json"
 
 def register(app: typer.Typer) -> None:
     """Adds the commands of this file."""
-    group = typer.Typer(no_args_is_help=True, help="ライセンスの計数。")
+    group = typer.Typer(no_args_is_help=True, help="ライセンスの計数、比較、費用。")
     group.callback()(_group)
     group.command("count")(count)
+    group.command("compare")(compare)
+    group.command("split")(split)
     app.add_typer(group, name="license")
 
 
 def _group() -> None:
-    """ライセンスの計数。"""  # a callback keeps `count` a subcommand while it is the only one
+    """ライセンスの計数、比較、費用。"""
 
 
 def count(
     source: Annotated[Path, typer.Argument(metavar="DIR|LAYOUT", help="計画フォルダー、または layout.json")],
     as_of: Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="この日の必要数 (YYYY-MM-DD)")] = None,
     rules: Annotated[Path | None, typer.Option("--rules", metavar="DIR", help="追加の規則のフォルダー")] = None,
+    prices: Annotated[
+        list[Path] | None, typer.Option("--prices", metavar="FILE", help="価格表 (YAML、XLSX、CSV。なければ同梱の例)")
+    ] = None,
+    rate: Annotated[
+        list[str] | None, typer.Option("--rate", metavar="CUR=円", help="為替レート。例 USD=150.25")
+    ] = None,
+    years: Annotated[int, typer.Option("--years", min=1, max=30, help="違反への対応を比べる契約の年数")] = 5,
+    ways_out: Annotated[bool, typer.Option("--remedies/--no-remedies", help="違反への対応を調べる")] = True,
     series: Annotated[bool, typer.Option("--series", help="年度を通じた必要数の変化も示す")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON で出力する")] = False,
 ) -> None:
@@ -52,6 +64,12 @@ def count(
             residents=None if plan is None else {t.id: t.population for t in plan.estate.tenants},
             series=series,
         )
+        if result.violations or prices or rate:
+            from licensing import pricing, remedies
+
+            book = pricing.load(prices or None, pricing.exchange_rates(rate or ()), rules_dir=rules)
+            if plan is not None and ways_out:
+                result = remedies.with_remedies(plan, result, book, years=years, rules_dir=rules)
     except licensing.LicensingError as error:
         raise RefusedError(*str(error).splitlines()) from None
     if plan is not None and day is None and rules is None:

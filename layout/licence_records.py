@@ -94,6 +94,16 @@ class ViolationResult(LayoutRecord):
     because: str
 
 
+class RetimedRun(LayoutRecord):
+    """A job run that could run at another time with the VM's normal number of vCPUs."""
+
+    run: str
+    planned: datetime
+    """Start as planned."""
+    start: datetime
+    end: datetime
+
+
 class RemedyResult(LayoutRecord):
     """One way out of a violation. Costs are for the fiscal year's need, over the contract's years."""
 
@@ -102,6 +112,12 @@ class RemedyResult(LayoutRecord):
     quantity: Number | None
     """Licences (or metered units) to add; null where the remedy is not possible."""
     unit: str | None
+    packs: int | None = None
+    """Packs to buy; null where licences are sold one by one or nothing is bought."""
+    hosts: tuple[str, ...] = ()
+    """Of `pin`: the hosts that the product's VMs may use from then on."""
+    runs: tuple[RetimedRun, ...] = ()
+    """Of `retime`: the runs of the violation's VM that start at another time or take longer."""
     cost_jpy: int | None
     """Yen over the contract; null where a price is missing or the remedy is not possible."""
     because: str

@@ -80,7 +80,7 @@ def _count(
     needed = [(line, owed(of)) for line, of in counted]
     found = () if entitlements is None else violations.find(counted, entitlements, reach, start, end)
     products = tuple(
-        _product(line, due, of if series else None) for (line, due), (_, of) in zip(needed, counted, strict=True)
+        product_of(line, due, of if series else None) for (line, due), (_, of) in zip(needed, counted, strict=True)
     )
     named = [f"{p.name} {wording.plain(p.quantity)} {p.unit}" for p in products]
     violated = tuple(_violation(violation) for violation in found)
@@ -101,7 +101,8 @@ def _count(
     )
 
 
-def _product(line: Line, due: Owed, series: Sequence[Step] | None) -> ProductResult:
+def product_of(line: Line, due: Owed, series: Sequence[Step] | None) -> ProductResult:
+    """Answers one line of the result: what a product's time law requires, and why; `series` if it was asked for."""
     step = due.peak
     version, pack = step.version, step.version.pack
     words: dict[int, str] = {}
@@ -122,11 +123,17 @@ def _product(line: Line, due: Owed, series: Sequence[Step] | None) -> ProductRes
         source=version.source,
         valid_from=version.valid_from,
         unverified=version.unverified,
-        notes=version.notes,
+        notes=(*version.notes, *_lost_rights(step)),
         law=version.time.law,
         grades=_grades(details),
         series=None if series is None else tuple(_series_step(each) for each in joined(series)),
     )
+
+
+def _lost_rights(step: Step) -> Iterable[str]:
+    """VMs that lost a right of pinned VMs; only asked where a rule has such a right, since uses may be many."""
+    asked = any(counting.pinning.otherwise for counting in step.version.counts)
+    return wording.lost_rights(step.uses) if asked else ()
 
 
 def _detail(share: Share, words: dict[int, str]) -> DetailResult:

@@ -139,8 +139,9 @@ class Reach:
         return self._with(None, self.running(vm, at))
 
     def on_site(self, vm: VmRecord, at: datetime) -> Hosts:
-        """Answers every host of the VM's site, and the one it runs on."""
-        return self._with(self.sites.get(vm.site), self.running(vm, at))
+        """Answers every host of the site where the VM runs: a bare layout may not say the VM's own."""
+        here = self.running(vm, at)
+        return self._with(self.sites[self.hosts[here].site], here)
 
     def _with(self, others: Hosts | None, here: str) -> Hosts:
         if others is not None and here in others:

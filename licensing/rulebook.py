@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 from estate import EstateErrors, problem_at, read_document
@@ -43,7 +44,7 @@ def load_rules(rules_dir: Path | None = None) -> RuleBook:
         origin: dict[str, Path] = {}
         for path in _files(folder):
             try:
-                rule = read_document(path, Rule)
+                rule = _shipped_rule(path) if folder == SHIPPED else read_document(path, Rule)
             except EstateErrors as errors:
                 problems.extend(str(problem) for problem in errors.problems)
                 continue
@@ -59,6 +60,12 @@ def load_rules(rules_dir: Path | None = None) -> RuleBook:
     if problems:
         raise LicensingError(*problems)
     return RuleBook(rules)
+
+
+@cache
+def _shipped_rule(path: Path) -> Rule:
+    """A shipped rule does not change while the program runs, and remedies count often."""
+    return read_document(path, Rule)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from layout.licence_records import LicenceResult, ProductResult
 
+from . import remedy_text
+
 
 def text(result: LicenceResult) -> str:
     """Answers the result as lines for a person; the verdict is the first one."""
@@ -29,6 +31,10 @@ def _lines(result: LicenceResult) -> Iterable[str]:
         yield ""
         yield "違反"
         yield from (f"  {violation.because}" for violation in result.violations)
+    if result.remedies:
+        yield ""
+        yield "違反への対応（◎ 最も安い、○ できる、× できない。税抜き）"
+        yield from remedy_text.lines(result)
     if result.findings.movement or result.findings.host_curve:
         yield ""
         yield "移動とホスト数の影響"

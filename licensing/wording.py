@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 
@@ -10,7 +10,7 @@ from estate.clock import JST
 from layout.wareki import wareki
 
 from .cells import Exact, HostCell, Total, VmCell, is_unknown_model
-from .engine import Share, Tally
+from .engine import Share, Tally, Use
 from .records import Counting, Evidence, Rule
 from .timeline import Owed
 from .violations import Violation
@@ -159,16 +159,17 @@ def total(count: Tally, rule: Rule) -> str:
     """Answers how the shares became the product's number."""
     if not count.shares:
         return "使われていないため 0"
-    texts = [_way_total(made, rule, alone=len(count.totals) == 1) for _, made in count.totals]
+    texts = [_way_total(way, made, rule, alone=len(count.totals) == 1) for way, made in count.totals]
     if len(texts) == 1:
         return texts[0]
     return f"{'；'.join(texts)}；合わせて {plain(count.quantity)} {rule.unit}"
 
 
-def _way_total(made: Total, rule: Rule, *, alone: bool) -> str:
+def _way_total(way: Counting, made: Total, rule: Rule, *, alone: bool) -> str:
     parts = []
     for factor, before, after in made.groups:
-        named = f"係数 {plain(factor)} の合計" if len(made.groups) > 1 or factor != 1 or not alone else "合計"
+        weighed = len(made.groups) > 1 or (factor != 1 and way.factor.per is None) or not alone
+        named = f"係数 {plain(factor)} の合計" if weighed else "合計"
         rounded = f" を切り上げて {plain(after)}" if after != before else ""
         parts.append(f"{named} {plain(before)}{rounded}")
     text = "、".join(parts)
@@ -186,6 +187,21 @@ def _way_total(made: Total, rule: Rule, *, alone: bool) -> str:
     if last != made.quantity:
         return f"{text}、全体を切り上げて {plain(made.quantity)} {rule.unit}"
     return f"{text}、計 {plain(made.quantity)} {rule.unit}" if several else f"{text} {rule.unit}"
+
+
+def lost_rights(uses: Iterable[Use]) -> Iterable[str]:
+    """Answers which VMs are not counted as their options say, because the way asks for pinned VMs."""
+    said: dict[tuple[int, int], str] = {}  # equal options and ways are one object each
+    lost: dict[str, list[str]] = {}
+    for use in uses:
+        key = (id(use.options), id(use.counting))
+        if key not in said:
+            changed = ((name, value) for name, value in use.counting.when.items() if use.options.get(name) != value)
+            said[key] = "、".join(f"{name}: {value}" for name, value in changed)
+        if said[key]:
+            lost.setdefault(said[key], []).append(use.owner)
+    for counted, names in lost.items():
+        yield f"{_who(names)} は固定されていないか移動の予定があるため、{counted} として数えた"
 
 
 def metered(due: Owed, rule: Rule) -> str:

@@ -58,31 +58,31 @@ def stacked_week(
     colour = alt.Color("s:N", scale=alt.Scale(domain=numbers, range=list(paint)), legend=None)
     layers: list[Any] = []
     if week.planned_slots < WEEK_SLOTS:
-        outside = _rows([{"x": week.planned_slots, "x2": WEEK_SLOTS}])
+        outside = chart_rows([{"x": week.planned_slots, "x2": WEEK_SLOTS}])
         layers.append(alt.Chart(outside).mark_rect(color="#eef0f3", aria=False).encode(x="x:Q", x2="x2:Q"))
     layers.append(
-        alt.Chart(_rows(_steps(week, before=before)))
+        alt.Chart(chart_rows(_steps(week, before=before)))
         .mark_area(interpolate="step-after", aria=False)
         .encode(x=x, y=y, y2="y1:Q", color=colour)
     )
     if limit is not None:
-        line = _rows([{"y": limit}])
+        line = chart_rows([{"y": limit}])
         layers.append(
             alt.Chart(line)
             .mark_rule(color=LIMIT_COLOUR, strokeDash=[6, 3], strokeWidth=1.5, aria=False)
             .encode(y="y:Q")
         )
         layers.append(
-            _text(line, f"能力 {limit:,.0f} コア（使用中のホスト）", color=LIMIT_COLOUR, align="right", dy=-10).encode(
-                x=alt.value(WIDTH - 4), y="y:Q"
-            )
+            lettering(
+                line, f"能力 {limit:,.0f} コア（使用中のホスト）", color=LIMIT_COLOUR, align="right", dy=-10
+            ).encode(x=alt.value(WIDTH - 4), y="y:Q")
         )
-    layers.append(_text(_rows([{}]), "コア", align="right").encode(x=alt.value(-8), y=alt.value(-12)))
+    layers.append(lettering(chart_rows([{}]), "コア", align="right").encode(x=alt.value(-8), y=alt.value(-12)))
     days: list[dict[str, float | str]] = [
         {"x": day * SLOTS_PER_DAY + SLOTS_PER_DAY / 2, "t": _day(week, day)} for day in range(7)
     ]
     layers.append(
-        alt.Chart(_rows(days))
+        alt.Chart(chart_rows(days))
         .mark_text(fontSize=12, color=INK, aria=False)
         .encode(x="x:Q", y=alt.value(height + 14), text="t:N")
     )
@@ -100,17 +100,19 @@ def stacked_week(
         .configure(font="sans-serif")
     )
     svg = vl_convert.vegalite_to_svg(chart.to_dict())
-    return _inline(svg, height, title, description, key)
+    return inline(svg, (WIDTH + LEFT + RIGHT, height + TOP + BOTTOM), title, description, key)
 
 
-def _text(
+def lettering(
     data: alt.Data, text: str, *, color: str = INK, align: Literal["left", "right"] = "left", dy: int = 0
 ) -> alt.Chart:
+    """Answers the same text at every row."""
     chart: alt.Chart = alt.Chart(data).mark_text(text=text, color=color, align=align, dy=dy, fontSize=12, aria=False)
     return chart
 
 
-def _rows(values: Sequence[Mapping[str, float | str]]) -> alt.Data:
+def chart_rows(values: Sequence[Mapping[str, float | str]]) -> alt.Data:
+    """Answers rows as data of a chart."""
     return alt.Data(values=list(values))  # type: ignore[no-untyped-call]  # altair ships no types for its data class
 
 
@@ -141,10 +143,10 @@ def _steps(week: WeekLoad, *, before: bool) -> list[dict[str, float | str]]:
     return rows
 
 
-def _inline(svg: str, height: int, title: str, description: str, key: str) -> Markup:
-    """The drawing as an image with a name and a description, for the page."""
+def inline(svg: str, size: tuple[int, int], title: str, description: str, key: str) -> Markup:
+    """Answers a drawing of this width and height as an image with a name and a description, for the page."""
     body = svg[svg.index(">", svg.index("<svg")) + 1 :]
-    box = f"0 0 {WIDTH + LEFT + RIGHT} {height + TOP + BOTTOM}"
+    box = f"0 0 {size[0]} {size[1]}"
     body = re.sub(r' d="(M[^"]{200,})"', _shorter, body)
     return Markup(
         f'<svg class="chart" role="img" viewBox="{box}" aria-labelledby="{key}-t" aria-describedby="{key}-d">'

@@ -12,8 +12,9 @@ import numpy as np
 
 EXACT_PLAYERS = 15
 """Up to so many players every coalition is counted (2^15 = 32,768), above them joining orders are drawn."""
-PAIRS = 400
-"""Joining orders drawn, each with its reverse."""
+LEAST_PAIRS = 100
+ADDED_PER_WAY = 6400
+"""Joining orders are drawn until so many joinings were seen each way, at least 100 orders: 400 for 16 players."""
 
 Cost = Callable[[frozenset[str]], int]
 
@@ -51,7 +52,7 @@ def exact(players: Sequence[str], cost: Cost) -> dict[str, Fraction]:
     return values
 
 
-def sampled(players: Sequence[str], cost: Cost, generator: np.random.Generator, pairs: int = PAIRS) -> dict[str, Value]:
+def sampled(players: Sequence[str], cost: Cost, generator: np.random.Generator, pairs: int) -> dict[str, Value]:
     """Answers estimated Shapley values, each with a 95 % interval; they still add up to `cost` of all.
 
     Draws `pairs` joining orders, each followed by its reverse (antithetic), so that a player who comes early comes late
@@ -94,4 +95,4 @@ def values(players: Sequence[str], cost: Cost, generator: np.random.Generator) -
     """Answers the Shapley values: exact up to 15 players, above them from joining orders drawn by `generator`."""
     if len(players) <= EXACT_PLAYERS:
         return {player: Value(value) for player, value in exact(players, cost).items()}
-    return sampled(players, cost, generator)
+    return sampled(players, cost, generator, max(LEAST_PAIRS, ADDED_PER_WAY // len(players)))

@@ -101,7 +101,9 @@ def _values(
     names = sorted(party.id for party in parties)
     if not item.tenants and (whole := cost(frozenset(names))) != item.total_jpy:
         raise RuntimeError(f"{item.id}: v of all tenants is {whole}, the item {item.total_jpy}")
-    return shapley.values(names, cost, np.random.default_rng([seed, crc32(item.id.encode())]))
+    # Purchase and maintenance of one product draw the same orders: they are one count at two prices.
+    article = repr((item.rule, sorted(item.options.items()))) if item.rule else item.id
+    return shapley.values(names, cost, np.random.default_rng([seed, crc32(article.encode())]))
 
 
 def _share(

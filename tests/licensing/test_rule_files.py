@@ -12,9 +12,11 @@ from pydantic_core import PydanticUndefined
 
 import licensing
 from estate import read_document
+from layout.records import Product
 from licensing import rulebook
-from licensing.records import Rule
+from licensing.records import Counting, Floors, Option, Pinning, Rights, Rule, Stacking, Version
 from tests.licensing.case_files import CASES, CaseRecord
+from tests.licensing.small_layouts import host, layout, vm
 
 OWN_RULES = CASES / "rules"
 ACME = [read_document(path, Rule) for path in sorted(OWN_RULES.glob("acme-*.yaml"))]
@@ -106,8 +108,32 @@ def test_a_rule_file_that_cannot_be_is_refused_with_its_line(case: Broken, tmp_p
 
 
 def test_a_folder_without_rules_and_a_file_of_another_ending(tmp_path: Path):
-    with pytest.raises(licensing.LicensingError, match=r"規則のファイル（\*.yaml）がありません"):
+    with pytest.raises(licensing.LicensingError, match=r"規則のファイル（\*\.yaml）がありません"):
         rulebook.load_rules(tmp_path)
     (tmp_path / "ours.yml").write_text("format: 1\n", encoding="utf-8")
     with pytest.raises(licensing.LicensingError, match=r"ours\.yml: 規則のファイルの名前は \.yaml で終わる"):
         rulebook.load_rules(tmp_path)
+
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "licence-rules.md").read_text(encoding="utf-8")
+
+
+def test_the_example_of_the_manual_counts_as_the_manual_says(tmp_path: Path):
+    example = re.search(r"```yaml\n(.*?)```", DOCUMENT, re.DOTALL)
+    assert example is not None
+    (tmp_path / "ours.yaml").write_text(example[1], encoding="utf-8")
+    product = [Product(rule="mihon-report.core-pair")]
+    plan = layout([host("h")], [vm("a", "h", product, vcpu=3), vm("b", "h", product, vcpu=5)])
+    [counted] = licensing.count(plan, fiscal_year=2027, entitlements=None, rules_dir=tmp_path).products
+    assert (counted.quantity, counted.packs) == (5, 1)
+
+
+def test_the_manual_names_every_key_and_every_shipped_rule():
+    shipped = {path.stem for path in rulebook.SHIPPED.glob("*.yaml")}
+    assert {rule for rule in shipped if f"`{rule}`" not in DOCUMENT} == set()
+    keys = {
+        name
+        for record in (Counting, Version, Option, Floors, Stacking, Rights, Pinning)
+        for name in record.model_fields
+    }
+    assert {key for key in keys if f"`{key}" not in DOCUMENT and f"{key}:" not in DOCUMENT} <= {"meaning", "note"}

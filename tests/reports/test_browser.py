@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from layout.comparison_records import ComparisonResult
+from reports import comparison_page
 from reports.html import render
 from reports.record import gather
 from reports.style import CSS
@@ -135,3 +137,12 @@ def missing(wanted: set[str], browse, tmp_path: Path) -> list[str]:
     path.write_text(GLYPHS % (CSS, json.dumps(sorted(wanted))), encoding="utf-8")
     answer = re.search(r'<pre id="answer">(.*?)</pre>', browse(path, "--dump-dom"), flags=re.S)
     return json.loads(answer[1])
+
+
+def test_every_glyph_of_the_comparison_is_drawn(browse, tmp_path):
+    saved = (folders.CASES / "comparison.json").read_text(encoding="utf-8")
+    text = comparison_page.render(ComparisonResult.model_validate_json(saved))
+    path = tmp_path / "comparison.html"
+    path.write_text(text, encoding="utf-8")
+    assert len(re.findall(r'<svg class="chart"', browse(path, "--dump-dom"))) == 2
+    assert missing({char for char in characters(text) if not char.isspace()}, browse, tmp_path) == []

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from datetime import date
 from fractions import Fraction
+from math import ceil, floor
 from pathlib import Path
+from zlib import crc32
 
+import numpy as np
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from estate import read_document
 from layout.bill_records import BillItem
 from licensing import splitting
-from licensing.splitting import Grounds, Party, Peak
+from licensing.splitting import Grounds, Party, Peak, shapley
+from licensing.splitting.records import Part
 from tests.licensing.splitting.bills import item, licence, yen
 
 CASES = Path(__file__).parents[2] / "cases" / "splitting"
@@ -151,3 +155,68 @@ def test_the_ordinances_say_what_was_not_checked(book):
             assert any("誰が負担するか" in what for what in method.unverified), method.id
             said = splitting.split(item(5), method, towns(1, 2)).because
             assert "未確認：" in said
+
+
+def twenty(amount_of) -> Grounds:
+    parties = tuple(Party(f"town-{i:02}", f"{i} 町", 1000 * (i + 1)) for i in range(20))
+    return Grounds(2027, parties, licence_cost=lambda _: amount_of)
+
+
+def test_twenty_towns_are_drawn_with_intervals_and_still_add_up(book):
+    """The airport game with runways 100, 200, … 2,000 thousand: town i owes the sum of 100 / (20 - k) over k <= i."""
+
+    def cost(coalition):
+        return 100_000 * max((int(name[-2:]) + 1 for name in coalition), default=0)
+
+    grounds = twenty(cost)
+    bill = licence(1_000_000, 1_000_000, rule="acme.unit")
+    split = splitting.split(bill, book.method("shapley", "費目 item"), grounds)
+    exact = [sum(Fraction(100_000, 20 - k) for k in range(i + 1)) for i in range(20)]
+    held = [
+        share.interval_jpy[0] <= value <= share.interval_jpy[1]
+        for share, value in zip(split.shares, exact, strict=True)
+    ]
+    assert sum(held) >= 17
+    drawn = shapley.values(
+        [party.id for party in grounds.parties], cost, np.random.default_rng([0, crc32(b"('acme.unit', [])")])
+    )
+    assert {share.tenant: share.interval_jpy for share in split.shares} == {
+        name: (floor(value.interval[0]), ceil(value.interval[1])) for name, value in drawn.items()
+    }
+    assert all(sum(yen(split, year).values()) == 1_000_000 for year in range(2))
+    assert all(
+        share.interval_jpy[0] <= sum(y.amount_jpy for y in share.years) <= share.interval_jpy[1] + 1
+        for share in split.shares
+    )
+    assert "加入の順を抽出した推定値" in split.because
+    assert splitting.split(bill, book.method("shapley", "費目 item"), grounds) == split
+    other = splitting.split(bill, book.method("shapley", "費目 item"), grounds, seed=1)
+    assert other.shares != split.shares
+
+
+def test_purchase_and_maintenance_of_a_product_draw_the_same_orders(book):
+    def cost(coalition):
+        return 7 * -(-sum(int(name[-2:]) for name in coalition) // 11)
+
+    total = cost(frozenset(party.id for party in twenty(cost).parties))
+    one, two = (
+        splitting.split(licence(total, id=name, rule="acme.unit"), book.method("shapley", "費目 item"), twenty(cost))
+        for name in ("purchase", "maintenance")
+    )
+    assert one.shares == two.shares
+
+
+def test_a_mix_keeps_the_interval_to_its_part(book):
+    """Half equal, half by value: the interval is half as wide, around what is paid."""
+
+    def cost(coalition):
+        return 100_000 * max((int(name[-2:]) + 1 for name in coalition), default=0)
+
+    whole = book.method("shapley", "費目 item")
+    half = whole.model_copy(update={"parts": (Part(by="equal", share="50%"), Part(by="shapley", share="50%"))})
+    bill = licence(2_000_000, rule="acme.unit")
+    one, two = (splitting.split(bill, method, twenty(cost)) for method in (whole, half))
+    for full, mixed in zip(one.shares, two.shares, strict=True):
+        wide, narrow = (share.interval_jpy[1] - share.interval_jpy[0] for share in (full, mixed))
+        assert narrow == pytest.approx(wide / 2, abs=2)
+        assert mixed.interval_jpy[0] - 1 <= mixed.years[0].amount_jpy <= mixed.interval_jpy[1] + 1
