@@ -67,8 +67,8 @@ _SERVICES = {
 """Service category and subcategory by the longest beginning of a rule's id; what is not here is Other."""
 _UNITS = {
     "コア": "Cores", "仮想コア": "Virtual Cores", "コア時間": "Core-Hours", "プロセッサ": "Processors",
-    "ソケット": "Sockets", "ホスト": "Hosts", "サーバ": "Servers", "ユーザ": "Users", "サブスクリプション": "Subscriptions",
-    "年額利用料": "Years",
+    "ソケット": "Sockets", "ホスト": "Hosts", "サーバ": "Servers", "ユーザ": "Users",
+    "サブスクリプション": "Subscriptions", "年額利用料": "Years",
 }  # fmt: skip
 """Units of rules in the specification's English; others are licences."""
 _OTHER = ("Other", "Other (Other)")
