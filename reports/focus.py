@@ -35,7 +35,7 @@ FOCUS_COLUMNS = (
 OWN_COLUMNS = (
     "x_ContractNotice", "x_EvidenceMark", "x_EvidenceSource", "x_FiscalYear", "x_GrantEligibility", "x_ItemCategory",
     "x_MethodName", "x_MethodRatio", "x_MethodSource", "x_OriginChargeCost", "x_OriginChargeId", "x_PriceEvidence",
-    "x_PriceListId",
+    "x_PriceListId", "x_RuleUnit",
 )  # fmt: skip
 RATIO_DIGITS = 12
 """Decimals of a ratio; the ratios of one origin charge add up to exactly 1 in these decimals."""
@@ -65,6 +65,12 @@ _SERVICES = {
     "package": ("Business Applications", "Other (Business Applications)"),
 }
 """Service category and subcategory by the longest beginning of a rule's id; what is not here is Other."""
+_UNITS = {
+    "コア": "Cores", "仮想コア": "Virtual Cores", "コア時間": "Core-Hours", "プロセッサ": "Processors",
+    "ソケット": "Sockets", "ホスト": "Hosts", "サーバ": "Servers", "ユーザ": "Users",
+    "サブスクリプション": "Subscriptions", "年額利用料": "Years",
+}  # fmt: skip
+"""Units of rules in the specification's English; others are licences."""
 _OTHER = ("Other", "Other (Other)")
 _MIGRATION = ("Migration", "Other (Migration)")
 
@@ -128,7 +134,8 @@ def _charge(
             "AllocatedResourceId": _safe(share.tenant),
             "AllocatedResourceName": name,
             "AllocatedTags": _tags(tenant),
-            **dict.fromkeys(("BilledCost", "ContractedCost", "EffectiveCost", "ListCost"), str(yen)),
+            # With a decimal point, so that programs that guess types by the text take them for decimals.
+            **dict.fromkeys(("BilledCost", "ContractedCost", "EffectiveCost", "ListCost"), f"{yen}.0"),
             "PricingQuantity": _decimal(quantity, _QUANTITY_DIGITS),
             "SubAccountId": _safe(share.tenant),
             "SubAccountName": name,
@@ -180,10 +187,11 @@ def _origin_columns(
         "x_ItemCategory": item.category,
         "x_MethodName": split.method_name,
         "x_MethodSource": split.source,
-        "x_OriginChargeCost": str(amount),
+        "x_OriginChargeCost": f"{amount}.0",
         "x_OriginChargeId": f"{item.id}:{year}",
         "x_PriceEvidence": price_evidence(bill, item),
         "x_PriceListId": item.price_list or "",
+        "x_RuleUnit": item.unit or "",
     }
 
 
@@ -227,9 +235,11 @@ def _service(item: BillItem) -> tuple[str, str]:
 
 
 def _pricing_unit(item: BillItem) -> str:
+    """The unit in the specification's words; as the rule calls it, it is in x_RuleUnit."""
     if item.packs is not None:
         return "Packs"
-    return item.unit or "Items"
+    unit = item.unit or "Items"
+    return unit if unit.isascii() else _UNITS.get(unit, "Licenses")
 
 
 def _moment(fiscal_year: int) -> str:
