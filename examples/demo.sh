@@ -21,10 +21,13 @@ if [ "$code" -ne 3 ]; then
     exit 1
 fi
 
-say "4. 報告書"
-run kumiai report out/pilot --format html
+say "4. 費用：5 年間の費目と、だれがいくら負担するか（価格は例）"
+run kumiai license split out/pilot --years 5
 
-say "5. 実機：libvirt の物理サーバ 2 台を立ち上げ、本物の Pulumi で構築する"
+say "5. 報告書、ワークブック（台帳と見積内訳書）、FOCUS の CSV"
+run kumiai report out/pilot --format html,xlsx,focus
+
+say "6. 実機：libvirt の物理サーバ 2 台を立ち上げ、本物の Pulumi で構築する"
 if [ "$(uname -s)" != Linux ] || [ "$(id -u)" -ne 0 ]; then
     echo "実機の部は省略します：Linux と root 権限が必要です"
     exit 0
@@ -33,7 +36,7 @@ python tools/build.py
 run kumiai plan examples/lab/estate.yaml -o out/lab
 state=$(mktemp -d)
 cleanup() {
-    say "6. 片付け（保護された仮想サーバは pulumi destroy を拒むので、検証環境ごと消します）"
+    say "7. 片付け（保護された仮想サーバは pulumi destroy を拒むので、検証環境ごと消します）"
     run kumiai lab down
     rm -rf "$state"
 }

@@ -28,6 +28,7 @@ def split(
         typer.Option("--licence-split", metavar="METHOD", help="ライセンスの負担方法 (use、equal、shapley など)"),
     ] = "use",
     tax_rate: Annotated[str, typer.Option("--tax-rate", metavar="RATE", help="消費税率")] = "0.10",
+    detail: Annotated[bool, typer.Option("--detail", help="費目ごとに、団体と年度の表も示す")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON で出力する")] = False,
 ) -> None:
     """契約期間の費用と、どの団体がいくら負担するかを示す。"""
@@ -63,4 +64,4 @@ def split(
     except licensing.LicensingError as error:
         raise RefusedError(*error.problems) from None
     results.write_result(plan, RESULT_NAME, result.to_json().encode())
-    emit_text(result.to_json() if as_json else billing.text(result))
+    emit_text(result.to_json() if as_json else billing.text(result, detail=detail))

@@ -56,7 +56,7 @@ def bill(
     for item in items:
         methods.method(item.split, f"費目 {item.id} の split")
     splits = tuple(split(item, methods.method(item.split, item.id), ground) for item in items)
-    tenants = tenant_bills(ground.parties, items, splits, plan.estate.current_costs, contract)
+    tenants = tenant_bills(ground.parties, splits, plan.estate.current_costs, contract)
     found = break_even.find(licences.products, plan.layout, book, years)
     return BillResult(
         layout_digest=plan.layout_digest,

@@ -17,7 +17,7 @@ from ..errors import LicensingError
 from ..pricing import PriceBook
 from .bench import Bench, Trial
 
-MOST_GUESTS, MOST_HOURS, MOST_USERS = 128, 8784, 1_000_000
+MOST_GUESTS, MOST_HOURS, MOST_USERS = 64, 8784, 1_000_000
 """Where the search ends: guests of one host, hours of a leap year, users."""
 
 Yen = Callable[[Trial, int], int | None]
@@ -74,7 +74,7 @@ def _pair(bench: Bench, one: Trial, two: Trial) -> BreakEven:
         where = f"{_shown(variable, variable.most)}まで、{_named(small)}のほうが安いか同じです"
         return BreakEven(
             rule=small.rule.id, other=large.rule.id, variable=variable.name, at=None,
-            because=f"{variable.name}が{where}（{_bench(bench)}）",
+            because=f"{variable.name}が{where}（{_bench(bench, small, large)}）",
         )  # fmt: skip
     before, after = variable.yen(small, at), variable.yen(large, at)
     return BreakEven(
@@ -84,7 +84,7 @@ def _pair(bench: Bench, one: Trial, two: Trial) -> BreakEven:
         at=at * variable.step,
         because=(
             f"{variable.name}が{_shown(variable, at)}以上なら、{_named(large)}（{after or 0:,} 円）が"
-            f"{_named(small)}（{before or 0:,} 円）より安くなります（{_bench(bench)}）"
+            f"{_named(small)}（{before or 0:,} 円）より安くなります（{_bench(bench, small, large)}）"
         ),
     )
 
@@ -135,7 +135,7 @@ def _nothing(one: Trial, two: Trial, variable: _Variable, because: str) -> Break
 
 def _named(trial: Trial) -> str:
     options = [f"{name}={value}" for name, value in trial.options.items() if trial.rule.options[name].separate]
-    return " ".join([f"「{trial.rule.name}」", *options])
+    return f"「{' '.join([trial.rule.name, *options])}」"
 
 
 def _shown(variable: _Variable, value: int) -> str:
@@ -143,10 +143,10 @@ def _shown(variable: _Variable, value: int) -> str:
     return f" {value * variable.step:,} {variable.unit}{extra}"
 
 
-def _bench(bench: Bench) -> str:
-    host = bench.host
-    used = [entry for entry in bench.book.references if entry.evidence == "example"]
-    example = "、価格は例" if used else ""
+def _bench(bench: Bench, one: Trial, two: Trial) -> str:
+    host, rules = bench.host, {one.rule.id, two.rule.id}
+    lists = (entry.file for entry in bench.book.lists if any(price.rule in rules for price in entry.file.prices))
+    example = "、価格は例" if any(file.evidence == "example" for file in lists) else ""
     return (
         f"{bench.years} 年間、{host.sockets} ソケット x {host.cores_per_socket} コアのホスト 1 台、"
         f"ゲストは {bench.vcpu} vCPU{example}"

@@ -7,22 +7,21 @@ from fractions import Fraction
 from math import floor
 
 from estate.records import CurrentCost
-from layout.bill_records import BillItem, ItemSplit, TenantBill
+from layout.bill_records import ItemShare, ItemSplit, TenantBill
 
 from ..splitting import Party
 from .items import year_amounts, yearly
 
 
-def current_of(party: Party, costs: Iterable[CurrentCost], contract: Sequence[int]) -> int | None:
-    """Answers what a municipality pays today (A) over the contract's years, in yen; None where nothing is known.
+def current_of(party: Party, costs: Sequence[CurrentCost], contract: Sequence[int]) -> int | None:
+    """Answers what a municipality pays today (A) over the contract's years, in yen; None where it has no costs.
 
     Running costs count for the months of its membership, as the proposed bill does; half a yen is rounded up.
     """
-    mine = [cost for cost in costs if cost.tenant == party.id]
-    if not mine:
+    if not costs:
         return None
     total = Fraction(0)
-    for cost in mine:
+    for cost in costs:
         amounts = yearly(cost.kind, cost.amount_jpy, cost.from_year, cost.until_year, contract)
         for year, amount in zip(contract, amounts, strict=True):
             part = Fraction(1) if cost.kind == "initial" else Fraction(party.months(year), 12)
@@ -32,18 +31,23 @@ def current_of(party: Party, costs: Iterable[CurrentCost], contract: Sequence[in
 
 def tenant_bills(
     parties: Sequence[Party],
-    items: Sequence[BillItem],
     splits: Sequence[ItemSplit],
     current: Iterable[CurrentCost],
     contract: Sequence[int],
 ) -> tuple[TenantBill, ...]:
     """Answers each municipality's bill: the sum of its shares, A, saving (negative where the cost rises), alone."""
-    costs = tuple(current)
+    costs: dict[str, list[CurrentCost]] = {}
+    for cost in current:
+        costs.setdefault(cost.tenant, []).append(cost)
+    shares: dict[str, list[ItemShare]] = {party.id: [] for party in parties}
+    for split in splits:
+        for share in split.shares:
+            shares[share.tenant].append(share)
     bills = []
     for party in parties:
-        mine = [share for split in splits for share in split.shares if share.tenant == party.id]
+        mine = shares[party.id]
         years = [sum(share.years[index].amount_jpy for share in mine) for index in range(len(contract))]
-        proposed, paid = sum(years), current_of(party, costs, contract)
+        proposed, paid = sum(years), current_of(party, costs.get(party.id, ()), contract)
         saving = None if paid is None else paid - proposed
         comparable = [share for share in mine if share.stand_alone_jpy is not None]
         licences = sum(year.amount_jpy for share in comparable for year in share.years)

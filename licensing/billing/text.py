@@ -17,12 +17,12 @@ _GRANT = {"eligible": "対象", "not": "対象外", "unknown": "不明"}
 _MARKS = {"unverified": "未確認", "assumed": "仮定値"}
 
 
-def text(result: BillResult) -> str:
-    """Answers the bill as lines for a person; the verdict is the first one."""
-    return "\n".join(_lines(result)) + "\n"
+def text(result: BillResult, *, detail: bool = False) -> str:
+    """Answers the bill as lines for a person; the verdict is the first one. `detail` adds 団体 x 年度 of every item."""
+    return "\n".join(_lines(result, detail=detail)) + "\n"
 
 
-def _lines(result: BillResult) -> Iterable[str]:
+def _lines(result: BillResult, *, detail: bool) -> Iterable[str]:
     yield result.verdict
     yield ""
     yield "費目 x 年度（千円、税抜）"
@@ -34,9 +34,17 @@ def _lines(result: BillResult) -> Iterable[str]:
     yield ""
     yield "団体 x 費目（契約期間の計、千円、税抜。費目は上の番号）"
     yield from _table(tables.tenant_items(result), "計")
+    if detail:
+        for number, item in enumerate(result.items, 1):
+            yield ""
+            yield f"費目 {number} の団体 x 年度（千円、税抜）：{item.name}"
+            yield from _table(tables.item_tenant_years(result, item.id), "契約計")
     yield ""
     yield "現行（A）と提案（B）の比較（契約期間の計、千円、税抜）"
-    yield from _comparison(result)
+    if all(tenant.current_jpy is None for tenant in result.tenants):
+        yield "  構成ファイルに現行の費用（current_costs）が無いため、比較できません"
+    else:
+        yield from _comparison(result)
     yield from _over(result)
     if result.break_evens:
         yield ""
@@ -48,11 +56,13 @@ def _lines(result: BillResult) -> Iterable[str]:
         for product in result.unpriced:
             options = "".join(f" {name}={value}" for name, value in sorted(product.options.items()))
             yield f"  {product.name}{options} {product.quantity:,} {product.unit}：{product.because}"
-    yield ""
-    yield "費目の根拠と割り方"
-    yield from _items(result)
-    yield ""
-    yield "価格表"
+    if result.items:
+        yield ""
+        yield "費目の根拠と割り方"
+        yield from _items(result)
+    if result.price_lists:
+        yield ""
+        yield "価格表"
     for entry in result.price_lists:
         yield f"  {_label(entry)}（{entry.date}、{entry.currency}、{_terms(entry)}）"
         yield f"      {entry.source}"

@@ -151,7 +151,7 @@ class PriceBook:
         def part(name: Part, unit: Fraction, how: str, first: int, last: int) -> PricedPart:
             amount = rounded(unit * count, file.rounding)
             unit_text = "パック" if product.packs is not None else product.unit
-            because = f"{wording.plain(count)} {unit_text} x {_money(unit)} 円{how} = {amount:,} 円"
+            because = f"{_money(count)} {unit_text} x {_money(unit)} 円{how} = {amount:,} 円"
             if name != "purchase":
                 because += "／年"
             return PricedPart(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from itertools import combinations
+from collections.abc import Iterable, Sequence
+from datetime import date
+from itertools import combinations, pairwise, product
 
 from ..errors import LicensingError, did_you_mean
 from ..records import Rule
@@ -35,10 +36,11 @@ def contradictions(file: PriceFile, book: RuleBook) -> Iterable[Finding]:
             found = _against(price, book.rules[price.rule])
             yield from (((*("prices", index), *path), message) for path, message in found)
     yield from _hosts(file)
-    for (_, one), (second, two) in combinations(enumerate(file.prices), 2):
-        if _ambiguous(one, two):
-            message = f"同じ商品（{article(two)}）の価格が二つあり、どちらを使うか決まりません。一つにしてください"
-            yield ("prices", second), message
+    for index in _ambiguous(file.prices):
+        message = (
+            f"同じ商品（{article(file.prices[index])}）の価格が二つあり、どちらを使うか決まりません。一つにしてください"
+        )
+        yield ("prices", index), message
 
 
 def _hosts(file: PriceFile) -> Iterable[Finding]:
@@ -95,10 +97,34 @@ def _against(price: Price, rule: Rule) -> Iterable[Finding]:
         yield ("kind",), f"{rule.id} は時間で課金する規則なので、kind: metered で書いてください"
 
 
-def _ambiguous(one: Price, two: Price) -> bool:
-    if (one.rule, one.grade, len(one.options)) != (two.rule, two.grade, len(two.options)):
-        return False
-    if any(name in two.options and two.options[name] != value for name, value in one.options.items()):
-        return False
+def _ambiguous(prices: Sequence[Price]) -> Iterable[int]:
+    """The prices that hold for an article and a day for which an earlier one holds as well, with as many options.
+
+    Prices with the same options are looked at in order of time, so that long lists stay quick.
+    """
+    same: dict[str, list[int]] = {}
+    alike: dict[str, dict[tuple[str, ...], list[int]]] = {}
+    for index, price in enumerate(prices):
+        same.setdefault(article(price), []).append(index)
+        size = repr((price.rule, price.grade, len(price.options)))
+        alike.setdefault(size, {}).setdefault(tuple(sorted(price.options)), []).append(index)
+    for found in same.values():
+        in_time = sorted(found, key=lambda index: prices[index].valid_from or date.min)
+        for one, two in pairwise(in_time):
+            if _meet(prices[one], prices[two]):
+                yield max(one, two)
+    for named in alike.values():
+        for first, second in combinations(named.values(), 2):
+            for one, two in product(first, second):
+                if _compatible(prices[one], prices[two]) and _meet(prices[one], prices[two]):
+                    yield max(one, two)
+
+
+def _compatible(one: Price, two: Price) -> bool:
+    return all(two.options.get(name, value) == value for name, value in one.options.items())
+
+
+def _meet(one: Price, two: Price) -> bool:
+    """Whether both hold on some day."""
     first = two.valid_from is None or one.valid_to is None or two.valid_from < one.valid_to
     return first and (one.valid_from is None or two.valid_to is None or one.valid_from < two.valid_to)

@@ -133,11 +133,11 @@ class LineCoalitions:
     def __init__(
         self, line: Line, reach: Reach, start: datetime, end: datetime, users: Mapping[str, frozenset[str]]
     ) -> None:
-        """`users` are the tenants of whom any one brings the VM with it, by VM; a VM not named comes with anybody."""
+        """`users` are the tenants of whom any one brings the VM with it, by VM."""
         self._line, self._reach, self._hosts_of = line, reach, planned_hosts(reach)
-        by_users: dict[frozenset[str] | None, list[Seat[VmRecord]]] = {}
+        by_users: dict[frozenset[str], list[Seat[VmRecord]]] = {}
         for seat in line.vms:
-            by_users.setdefault(users.get(seat.owner.id), []).append(seat)
+            by_users.setdefault(users[seat.owner.id], []).append(seat)
         self._users = list(by_users)
         self._seats = list(by_users.values())
         self._known: dict[Groups, Need] = {}
@@ -147,11 +147,7 @@ class LineCoalitions:
 
     def groups(self, tenants: frozenset[str]) -> Groups:
         """Answers the groups of VMs that are there with these tenants: two coalitions with the same count the same."""
-        return frozenset(
-            number
-            for number, users in enumerate(self._users)
-            if tenants and (users is None or not users.isdisjoint(tenants))
-        )
+        return frozenset(number for number, users in enumerate(self._users) if not users.isdisjoint(tenants))
 
     def need(self, groups: Groups) -> Need:
         """Answers what these groups need, with the products that sit on hosts."""

@@ -52,7 +52,7 @@ def test_a_metric_that_never_gets_cheaper_says_so(tmp_path):
     )
     pair = found(of, Product(rule=f"{WINDOWS}-standard"))[f"{WINDOWS}-standard", f"{WINDOWS}-datacenter"]
     assert pair.at is None
-    assert "128 台まで" in pair.because
+    assert "64 台まで" in pair.because
 
 
 @pytest.mark.parametrize(("years", "hours"), [(1, 1001), (2, 501), (5, 201)])

@@ -38,6 +38,14 @@ def test_columns_line_up(result, title):
     assert len(parts) == (2 if "年度" in title else 1)  # twelve years are ten and two
 
 
+def test_every_item_by_tenant_and_year(result):
+    text = billing.text(result, detail=True)
+    for number, item in enumerate(result.items, 1):
+        rows = blocks(text, f"費目 {number} の団体 x 年度（千円、税抜）：{item.name}")
+        assert [row.split()[0] for row in rows[1:5]] == ["t00", "t01", "t02", "合計"]
+        assert rows[4].split()[1] == thousand(item.years[0].amount_jpy)
+
+
 def test_figures_end_below_their_year(result):
     rows = blocks(billing.text(result), "費目 x 年度")[:-1]
     ten = [row for row in rows if width(row) == width(rows[0])]

@@ -4,6 +4,7 @@
 """
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,25 @@ def test_a_currency_twice_or_without_a_list(tmp_path):
 def test_tax_rates_that_are_none(text):
     with pytest.raises(LicensingError, match=r"--tax-rate: .* は使えません"):
         pricing.ratio(text, "--tax-rate")
+
+
+def test_prices_of_different_options_that_may_both_hold(tmp_path):
+    """One price for every package and one for a package are no contradiction; two for one package are."""
+    fee = "rule: package.population-class, kind: subscription, amount: 1, grade: 5 千人未満"
+    path = written(tmp_path, f"{fee}, options: {{package: A}}", f"{fee}, options: {{package: B}}", fee)
+    assert len(pricing.load([path]).lists[0].file.prices) == 3
+    path = written(tmp_path, f"{fee}, options: {{package: A}}", fee, f"{fee}, options: {{package: A}}")
+    (line,) = lines(path)
+    assert line.startswith("list.yaml:12:5: prices[2]: 同じ商品（package.population-class package=A 等級 5 千人未満）")
+
+
+def test_a_long_list_is_checked_in_time(tmp_path):
+    """2,000 prices of one rule, each with its own days: no pair of them is compared twice."""
+    rows = [
+        f"rule: ibm.vpc, kind: perpetual, amount: {n}, valid_from: {2000 + n // 12}-{n % 12 + 1:02}-01,"
+        f" valid_to: {2000 + (n + 1) // 12}-{(n + 1) % 12 + 1:02}-01"
+        for n in range(2000)
+    ]
+    began = time.monotonic()
+    assert len(pricing.load([written(tmp_path, *rows)]).lists[0].file.prices) == 2000
+    assert time.monotonic() - began < 20

@@ -16,8 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from licensing import LicensingError, pricing
-from licensing.pricing.tables import number
+from licensing.pricing.tables import number, read
+from licensing.rulebook import load_rules
 
+RULES = load_rules()
 SQL = "microsoft-sql-server.core-per-vm"
 HEADS = [
     ["名称", "○○社見積"],
@@ -221,7 +223,8 @@ def test_an_entity_bomb_is_not_expanded(tmp_path):
 def test_any_bytes_are_a_list_or_lines(tmp_path_factory, data, form):
     path = tmp_path_factory.mktemp("any") / f"list.{form}"
     path.write_bytes(data)
-    assert refused(path)
+    with pytest.raises(LicensingError):
+        read(path, RULES)
 
 
 @given(value=st.decimals(min_value=0, max_value=10**12, places=4, allow_nan=False))

@@ -31,6 +31,9 @@ def at(month: int, day: int, hour: int = 0, minute: int = 0, year: int = 2027) -
     return datetime(year, month, day, hour, minute, tzinfo=JST)
 
 
+LAST = (at(3, 31, year=2028), at(4, 3, year=2028), 7)
+
+
 def tenant(name: str, population: int, members=(), from_=None, until=None) -> ResolvedTenant:
     return ResolvedTenant(
         id=name,
@@ -103,7 +106,7 @@ def plan(members: tuple[str, ...], *, joined: date | None = None) -> FolderConte
         assumptions=(),
     )
     vms = [
-        vm("k", "h0", [], vcpu=4, tenant="kou", changes=[(at(3, 1), at(4, 2), 10), (at(6, 1), at(6, 2), 5)]),
+        vm("k", "h0", [], vcpu=4, tenant="kou", changes=[(at(3, 1), at(4, 2), 10), (at(6, 1), at(6, 2), 5), LAST]),
         vm("o", "h0", [], vcpu=2, tenant="otsu", from_=at(10, 1), until=at(10, 11)),
         vm("gone", "h0", [], vcpu=9, tenant="hei", until=at(4, 1)),
         vm("c1", "h1", [], vcpu=1, tenant="common", system="certificate"),
@@ -138,11 +141,14 @@ def plan(members: tuple[str, ...], *, joined: date | None = None) -> FolderConte
 
 
 def test_vcpu_hours_respect_dates_and_changes():
-    """kou: 4 all year, 6 more on 1 April, 1 more on 1 June. otsu: 2 on ten days. The shared 1 and 3: by population."""
+    """kou: 4 all year, 6 more on 1 April, 1 more on 1 June, 3 more on the year's last day. otsu: 2 on ten days.
+
+    The shared 1 and 3 go to their users by population.
+    """
     use = splitting.grounds(plan(("kou", "otsu"))).use["vcpu-hours"]
     certificate, copy = HOURS, 3 * HOURS
     assert use == {
-        "kou": 4 * HOURS + 6 * 24 + 24 + Fraction(3, 4) * certificate + Fraction(30, 45) * copy,
+        "kou": 4 * HOURS + 6 * 24 + 24 + 3 * 24 + Fraction(3, 4) * certificate + Fraction(30, 45) * copy,
         "otsu": 2 * 240 + Fraction(1, 4) * certificate + Fraction(10, 45) * copy,
         "hei": Fraction(5, 45) * copy,
     }

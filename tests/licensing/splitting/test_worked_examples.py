@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from datetime import date
 from fractions import Fraction
+from math import ceil, floor
 from pathlib import Path
+from zlib import crc32
 
+import numpy as np
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from estate import read_document
 from layout.bill_records import BillItem
 from licensing import splitting
-from licensing.splitting import Grounds, Party, Peak
+from licensing.splitting import Grounds, Party, Peak, shapley
 from licensing.splitting.records import Part
 from tests.licensing.splitting.bills import item, licence, yen
 
@@ -174,6 +177,12 @@ def test_twenty_towns_are_drawn_with_intervals_and_still_add_up(book):
         for share, value in zip(split.shares, exact, strict=True)
     ]
     assert sum(held) >= 17
+    drawn = shapley.values(
+        [party.id for party in grounds.parties], cost, np.random.default_rng([0, crc32(b"('acme.unit', [])")])
+    )
+    assert {share.tenant: share.interval_jpy for share in split.shares} == {
+        name: (floor(value.interval[0]), ceil(value.interval[1])) for name, value in drawn.items()
+    }
     assert all(sum(yen(split, year).values()) == 1_000_000 for year in range(2))
     assert all(
         share.interval_jpy[0] <= sum(y.amount_jpy for y in share.years) <= share.interval_jpy[1] + 1
