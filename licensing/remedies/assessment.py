@@ -93,4 +93,9 @@ def _because(group: Group, options: Sequence[RemedyResult], cheapest: RemedyResu
     else:
         named = f"最も安いのは「{KINDS[cheapest.kind]}」で {cheapest.cost_jpy:,} 円"
     left = f"「{'」「'.join(unpriced)}」は値段が無いため比べていません" if unpriced and cheapest is not None else ""
-    return "。".join(part for part in (named, shared, left) if part)
+    day = (
+        "指定した日だけの計数による額です。年度を通じた額は --as-of を付けずに数えてください"
+        if group.trial.as_of
+        else ""
+    )
+    return "。".join(part for part in (named, shared, left, day) if part)

@@ -220,6 +220,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def possible(kind: str, bought: Purchase, because: str, hosts: tuple[str, ...] = ()) -> RemedyResult:
+    """Answers a remedy that can be done, with what must be bought for it."""
     return RemedyResult.model_validate(
         {
             "kind": kind,
@@ -235,6 +236,7 @@ def possible(kind: str, bought: Purchase, because: str, hosts: tuple[str, ...] =
 
 
 def impossible(kind: str, because: str) -> RemedyResult:
+    """Answers a remedy that cannot be done, and why."""
     return RemedyResult.model_validate(
         {"kind": kind, "feasible": False, "quantity": None, "unit": None, "cost_jpy": None, "because": because}
     )

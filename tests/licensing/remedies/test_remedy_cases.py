@@ -132,3 +132,14 @@ def test_unverified_values_give_no_yen():
     (remedies,) = with_remedies(folder, counted, BOOK, years=YEARS).remedies
     assert (remedies.options[0].quantity, remedies.options[0].cost_jpy, remedies.cheapest) == (4, None, None)
     assert "未確認" in remedies.options[0].because
+
+
+def test_a_day_of_the_year_says_that_it_is_one_day_only():
+    case = next(case for case in ALL if case.id.startswith("two days"))
+    entitlements = [held(case.rule, 4)]
+    folder = plan(case.layout(), entitlements, case.online)
+    counted = licensing.count(folder.layout, fiscal_year=2027, entitlements=entitlements, as_of=date(2027, 5, 2))
+    (remedies,) = with_remedies(folder, counted, BOOK, years=YEARS).remedies
+    # 8 cores x 24 h, and no more than the day.
+    assert remedies.options[1].quantity == 192
+    assert "指定した日だけの計数" in remedies.because
