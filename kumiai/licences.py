@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from layout.collector import paused_collector
+
 from .licence_bill import split
 from .licence_comparison import compare
 from .terminal import RefusedError, emit_text
@@ -48,6 +50,22 @@ def count(
     as_json: Annotated[bool, typer.Option("--json", help="JSON で出力する")] = False,
 ) -> None:
     """この構成に要るライセンスの数と、年度内に起こる違反を示す。"""
+    with paused_collector():
+        _count(source, as_of, rules, prices, rate, years, ways_out=ways_out, series=series, as_json=as_json)
+
+
+def _count(
+    source: Path,
+    as_of: str | None,
+    rules: Path | None,
+    prices: list[Path] | None,
+    rate: list[str] | None,
+    years: int,
+    *,
+    ways_out: bool,
+    series: bool,
+    as_json: bool,
+) -> None:
     import licensing
     from layout import layout_file
 

@@ -50,10 +50,12 @@ def _layout(layout: Layout) -> Iterable[str]:
             moves.setdefault(move.vm, []).append(move)
     for vm in layout.vms:
         where = f"仮想サーバ {vm.id}"
-        yield from _known(where, "ホスト", vm.host, hosts)
-        yield from _known(where, "may_run_on のホスト集合", vm.may_run_on, sets)
+        if vm.host not in hosts or vm.may_run_on not in sets:
+            yield from _known(where, "ホスト", vm.host, hosts)
+            yield from _known(where, "may_run_on のホスト集合", vm.may_run_on, sets)
         yield from _vcpus(vm, where)
-        yield from _path(vm, sorted(moves.get(vm.id, ()), key=lambda move: move.at), where)
+        if vm.id in moves:
+            yield from _path(vm, sorted(moves[vm.id], key=lambda move: move.at), where)
 
 
 def _twice(kind: str, names: Iterable[str]) -> Iterable[str]:
@@ -68,6 +70,8 @@ def _known(where: str, kind: str, name: str, known: Collection[str]) -> Iterable
 
 
 def _vcpus(vm: VmRecord, where: str) -> Iterable[str]:
+    if vm.from_ is None and vm.until is None and not vm.vcpu_changes and 1 <= vm.vcpu <= vm.vcpu_max:
+        return
     instants: list[datetime | None] = [vm.from_, vm.until]
     instants += [instant for change in vm.vcpu_changes for instant in (change.from_, change.until)]
     if any(instant is not None and instant.tzinfo is None for instant in instants):

@@ -136,7 +136,11 @@ class Reach:
 
     def here(self, vm: VmRecord, at: datetime) -> Hosts:
         """Answers the host that the VM runs on, as a set."""
-        return self._with(None, self.running(vm, at))
+        here = self.running(vm, at) if self.moves else vm.host
+        found = self._known.get(here)
+        if found is None:
+            found = self._known[here] = frozenset((here,))
+        return found
 
     def on_site(self, vm: VmRecord, at: datetime) -> Hosts:
         """Answers every host of the site where the VM runs: a bare layout may not say the VM's own."""
@@ -152,6 +156,6 @@ class Reach:
         return self._known[key]
 
     def _all(self) -> Hosts:
-        if "all" not in self._known:
-            self._known["all"] = frozenset(self.hosts)
-        return self._known["all"]
+        if ("all",) not in self._known:
+            self._known[("all",)] = frozenset(self.hosts)
+        return self._known[("all",)]

@@ -7,6 +7,7 @@ rights, time law, pinning, and the version that holds them. The engine knows the
 from __future__ import annotations
 
 from datetime import date
+from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Literal, Self, get_args
 
@@ -234,7 +235,7 @@ class Counting(RuleRecord):
     """Applied to the sum of the way, before its rounding per product."""
     users: Users | None = None
 
-    @property
+    @cached_property
     def on_hosts(self) -> bool:
         """Whether hosts are counted, not VMs."""
         return self.base in _HOST_BASES
