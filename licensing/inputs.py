@@ -35,6 +35,10 @@ def _layout(layout: Layout) -> Iterable[str]:
     yield from _twice("ホスト", (host.id for host in layout.hosts))
     yield from _twice("ホスト集合", (group.id for group in layout.host_sets))
     yield from _twice("仮想サーバ", (vm.id for vm in layout.vms))
+    for host in layout.hosts:
+        for key, factor in host.core_factors.items():
+            if not factor > 0:
+                yield f"ホスト {host.id}: core_factors の {key} は 0 より大きい数が必要です（{factor}）"
     for group in layout.host_sets:
         for name in group.hosts:
             yield from _known(f"ホスト集合 {group.id}", "ホスト", name, hosts)
@@ -99,7 +103,8 @@ def _vcpus(vm: VmRecord, where: str) -> Iterable[str]:
 
 
 def _path(vm: VmRecord, moves: Sequence[MoveRecord], where: str) -> Iterable[str]:
-    at = vm.host
+    # A plan says where the VM begins; a bare layout with moves of the past may say where it is now.
+    at = moves[0].from_host if moves and vm.host == moves[-1].to_host else vm.host
     for move in moves:
         if move.from_host != at:
             yield f"{where}: {move.at.isoformat()} の移動元は {at} のはずです（{move.from_host} とあります）"

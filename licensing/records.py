@@ -216,6 +216,8 @@ class Counting(RuleRecord):
     when: dict[Key, OptionValue] = {}
     sits_on: tuple[Literal["vm", "host"], ...]
     base: Base
+    threads_if_unsaid: Annotated[int, Field(ge=1, le=16)] | None = None
+    """For `base: vcpu-core`: threads per core of a host in a bare layout that does not say it; null is 1."""
     scope: Scope
     cap: Literal["none", "vcpu-sum"]
     """`vcpu-sum`: a host counts no more than the vCPUs of the product's VMs on it."""
@@ -278,6 +280,8 @@ class Counting(RuleRecord):
         bad = [name for found, name in wrong if found]
         if bad:
             raise ValueError(f"base: {self.base} とは組み合わせられない：{'、'.join(bad)}")
+        if self.threads_if_unsaid is not None and self.base != "vcpu-core":
+            raise ValueError("threads_if_unsaid: base: vcpu-core のときだけ書く")
         if not self.sits_on:
             raise ValueError("sits_on: vm か host を書く")
         for name, ends in (("grades", [g.up_to for g in self.grades]), ("tiers", [t.up_to for t in self.tiers])):
