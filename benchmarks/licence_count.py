@@ -30,7 +30,7 @@ def main() -> None:
         title=f"kumiai license count: {len(SHARE_OF_VMS)} products, the whole year, median of {RUNS}, "
         f"goal {GOAL_S:.0f} s and {GOAL_GIB:.0f} GiB for the last row"
     )
-    for column in ("VMs", "hosts", "vCPU changes", "wall s", "cpu s", "peak GiB", "exit", "growth"):
+    for column in ("VMs", "hosts", "vCPU changes", "wall s", "cpu s", "peak GiB", "exit", "goal", "growth"):
         table.add_column(column, justify="right")
     before = None
     for part in (16, 4, 1):
@@ -40,14 +40,17 @@ def main() -> None:
             command = [sys.executable, "-m", "kumiai", "license", "count", str(path), "--json"]
             results = [measure(command) for _ in range(RUNS)]
         wall_s = statistics.median(result.wall_s for result in results)
+        peak_gib = statistics.median(result.peak_gib for result in results)
+        verdict = "" if part != 1 else "met" if wall_s <= GOAL_S and peak_gib <= GOAL_GIB else "MISSED"
         table.add_row(
             f"{VMS // part:,}",
             f"{HOSTS // part:,}",
             f"{CHANGES // part:,}",
             f"{wall_s:.2f}",
             f"{statistics.median(result.cpu_s for result in results):.2f}",
-            f"{statistics.median(result.peak_gib for result in results):.2f}",
+            f"{peak_gib:.2f}",
             "/".join(sorted({str(result.exit_code) for result in results})),
+            verdict,
             "" if before is None else f"x {wall_s / before:.1f} for 4x",
         )
         before = wall_s

@@ -94,6 +94,8 @@ class UnpricedProduct(LayoutRecord):
     options: dict[str, bool | int | float | str]
     quantity: Number
     unit: str
+    evidence: str
+    """Evidence mark of the rule: P, D, S, C or unverified."""
     because: str
 
 

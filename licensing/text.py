@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from layout.licence_records import LicenceResult, ProductResult
 
-from . import remedy_text
+from . import remedy_text, wording
 
 
 def text(result: LicenceResult) -> str:
@@ -23,7 +23,7 @@ def _lines(result: LicenceResult) -> Iterable[str]:
         mark = "［未確認］" if product.unverified or product.evidence == "unverified" else ""
         yield f"  {product.quantity} {product.unit}{packs}  {product.name}  {product.rule}  {mark}"
         yield f"      {product.because}"
-        yield f"      ［根拠 {product.evidence}］{product.source}"
+        yield f"      ［{wording.mark(product.evidence)}］{product.source}"
         yield from (f"      未確認：{value}" for value in product.unverified)
         yield from (f"      注：{note}" for note in product.notes)
         yield from _series(product)

@@ -34,6 +34,11 @@ _VM_UNIT = {
 """Words before and after the number of base units."""
 
 
+def mark(evidence: str) -> str:
+    """Answers the evidence mark of a rule as pages show it: 根拠 P, or 未確認 where its values were not checked."""
+    return EVIDENCE["unverified"] if evidence == "unverified" else f"根拠 {evidence}"
+
+
 def number(value: Exact) -> int | float:
     """Answers a count as JSON and readers want it: whole where it is whole."""
     return int(value) if value.denominator == 1 else float(value)

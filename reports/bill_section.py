@@ -96,12 +96,13 @@ def _unpriced(bill: BillResult) -> Markup:
         return tag("p", "すべての製品に価格があります。")
     return table(
         f"価格のない製品 {number(len(bill.unpriced))} 件（合計に含みません。0 円ではありません）",
-        ("製品", "数量", "単位", "理由"),
+        ("製品", "数量", "単位", "規則の根拠", "理由"),
         (
             (
                 join((product.name, tag("span", _rule(product.rule, product.options), class_="id"))),
                 count(product.quantity),
                 product.unit,
+                mark(product.evidence),
                 product.because,
             )
             for product in bill.unpriced

@@ -33,7 +33,7 @@ FOCUS_COLUMNS = (
     "SkuPriceId", "SubAccountId", "SubAccountName", "SubAccountType", "Tags",
 )  # fmt: skip
 OWN_COLUMNS = (
-    "x_ContractNotice", "x_EvidenceMark", "x_EvidenceSource", "x_FiscalYear", "x_GrantEligibility", "x_ItemCategory",
+    "x_AmountSource", "x_ContractNotice", "x_EvidenceMark", "x_FiscalYear", "x_GrantEligibility", "x_ItemCategory",
     "x_MethodName", "x_MethodRatio", "x_MethodSource", "x_OriginChargeCost", "x_OriginChargeId", "x_PriceEvidence",
     "x_PriceListId", "x_RuleUnit",
 )  # fmt: skip
@@ -179,9 +179,9 @@ def _origin_columns(
         "SkuPriceId": item.id,
         "SubAccountType": "Municipality",
         "Tags": json.dumps({f"{_PREFIX}phase": visible(item.phase)}, ensure_ascii=False),
+        "x_AmountSource": item.source,
         "x_ContractNotice": bill.notice,
         "x_EvidenceMark": item.basis,
-        "x_EvidenceSource": item.source,
         "x_FiscalYear": str(year),
         "x_GrantEligibility": item.grant,
         "x_ItemCategory": item.category,

@@ -31,6 +31,8 @@ class Trial:
     users: str | None
     """Option that says how many people use it, of metrics that count them."""
     by_vcpu: bool
+    evidence: str
+    """Evidence mark of the rule's version."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class Bench:
             hourly=version.time.law == "hourly-meter",
             users=users[0] if users else None,
             by_vcpu=all(way.base in ("vcpu", "vcpu-core") for way in version.counts),
+            evidence=version.evidence,
         )
 
     def yen(self, trial: Trial, *, guests: int = 1, hours: int | None = None, users: int | None = None) -> int | None:

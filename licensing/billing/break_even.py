@@ -13,6 +13,7 @@ from layout.bill_records import BreakEven
 from layout.licence_records import ProductResult
 from layout.records import Layout
 
+from .. import wording
 from ..errors import LicensingError
 from ..pricing import PriceBook
 from .bench import Bench, Trial
@@ -135,7 +136,7 @@ def _nothing(one: Trial, two: Trial, variable: _Variable, because: str) -> Break
 
 def _named(trial: Trial) -> str:
     options = [f"{name}={value}" for name, value in trial.options.items() if trial.rule.options[name].separate]
-    return f"「{' '.join([trial.rule.name, *options])}」"
+    return f"「{' '.join([trial.rule.name, *options])}」［{wording.mark(trial.evidence)}］"
 
 
 def _shown(variable: _Variable, value: int) -> str:

@@ -172,5 +172,6 @@ def _unpriced(product: ProductResult, because: str) -> UnpricedProduct:
         options=product.options,
         quantity=product.quantity,
         unit=product.unit,
+        evidence=product.evidence,
         because=because,
     )

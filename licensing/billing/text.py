@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from layout.bill_records import BillItem, BillResult, PriceListReference
+from layout.bill_records import BillResult, PriceListReference
 
 from ..pricing.records import EVIDENCE
 from . import tables
@@ -55,7 +55,8 @@ def _lines(result: BillResult, *, detail: bool) -> Iterable[str]:
         yield "金額を出せない製品（合計に含まない。0 円ではない）"
         for product in result.unpriced:
             options = "".join(f" {name}={value}" for name, value in sorted(product.options.items()))
-            yield f"  {product.name}{options} {product.quantity:,} {product.unit}：{product.because}"
+            marked = f"［規則の根拠 {_mark(product.evidence)}］"
+            yield f"  {product.name}{options}{marked} {product.quantity:,} {product.unit}：{product.because}"
     if result.items:
         yield ""
         yield "費目の根拠と割り方"
@@ -104,14 +105,14 @@ def _items(result: BillResult) -> Iterable[str]:
         yield f"  {number}. {example}{item.name}"
         yield f"      {item.because}"
         if item.category == "other":
-            yield f"      ［根拠 {_mark(item)}］{item.source}{grant}"
+            yield f"      ［根拠 {_mark(item.basis)}］{item.source}{grant}"
         else:
-            yield f"      ［規則の根拠 {_mark(item)}］価格：{item.source}"
+            yield f"      ［規則の根拠 {_mark(item.basis)}］価格：{item.source}"
         yield f"      割り方：{split.method_name}。{split.because}"
 
 
-def _mark(item: BillItem) -> str:
-    return _MARKS.get(item.basis, item.basis)
+def _mark(basis: str) -> str:
+    return _MARKS.get(basis, basis)
 
 
 def _comparison(result: BillResult) -> Iterable[str]:

@@ -17,7 +17,7 @@ from ..errors import LicensingError
 from ..records import Alternative, Rule
 from ..rulebook import RuleBook, version_at
 from ..timeline import fiscal_span
-from ..wording import plain
+from ..wording import mark, plain
 from .changed_layouts import Exchange, exchanged, exchanged_for_a_while, kept_on, pinned
 from .metering import all_short, fewest
 from .purchase import NOTHING, Pricing, Purchase, together
@@ -118,7 +118,7 @@ def physical(group: Group) -> RemedyResult:
     return possible(
         "physical",
         bought,
-        f"仮想サーバが動きうるホスト {len(hosts)} 台を {name}［根拠 {needed[0].evidence}］で契約し直す"
+        f"仮想サーバが動きうるホスト {len(hosts)} 台を {name}［{mark(needed[0].evidence)}］で契約し直す"
         f"（以後 vCPU を増やしても数は変わらない。今の保有分は使わなくなる）：{bought.because}",
     )
 

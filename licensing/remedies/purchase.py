@@ -11,7 +11,7 @@ from layout.licence_records import Number, ProductResult
 
 from ..records import Rule
 from ..rulebook import version_at
-from ..wording import plain
+from ..wording import mark, plain
 
 
 class Part(Protocol):
@@ -85,7 +85,7 @@ class Pricing:
         quantity = sum(product.quantity for product in products)
         packs = [product.packs for product in products if product.packs is not None]
         what = "、".join(
-            f"{product.name}［根拠 {product.evidence}］{_amount(product.quantity, product.unit)}"
+            f"{product.name}［{mark(product.evidence)}］{_amount(product.quantity, product.unit)}"
             + (f"（{product.pack} x {product.packs}）" if product.packs is not None else "")
             for product in products
         )

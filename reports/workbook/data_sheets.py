@@ -110,7 +110,7 @@ _UNPRICED_COLUMNS = (
 def _unpriced(bill: BillResult) -> Iterator[_Row]:
     for product in bill.unpriced:
         yield (product.rule, product.name, written(product.options), product.quantity, product.unit, product.because,
-               "価格なし")  # fmt: skip
+               mark(product.evidence))  # fmt: skip
 
 
 _DETAIL_COLUMNS = (

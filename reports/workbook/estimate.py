@@ -152,7 +152,7 @@ class _Body:
             without = ["価格なし"] * (len(self.years) + 1)
             self.sheet.cells(
                 (self.number, "価格なし", name, None, None, None, product.quantity, product.unit, None, *without,
-                 "—", None, None, f"{product.rule}：{product.because}（合計に含みません）"),
+                 mark(product.evidence), None, None, f"{product.rule}：{product.because}（合計に含みません）"),
                 formats,
             )  # fmt: skip
 

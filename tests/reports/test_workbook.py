@@ -144,6 +144,8 @@ def test_what_has_no_price_is_named_and_in_no_sum(record, data):
     unpriced = [line for line in lines if line["区分"] == "価格なし"]
     assert [line["費目"] for line in unpriced] == [product.name for product in record.bill.unpriced] != []
     assert all(line["2027年度\n（千円）"] == "価格なし" for line in unpriced)
+    assert [line["根拠"] for line in unpriced] == ["未確認"]
+    assert [line["根拠"] for line in table(opened(data)["データ_価格なし"])] == ["未確認"]
 
 
 def test_shares_add_up_by_item_year_and_municipality(record, data):

@@ -97,6 +97,8 @@ def test_users_from_which_the_processor_is_cheaper(tmp_path):
     )
     pair = found(of, Product(rule=f"{ORACLE}.processor"))[f"{ORACLE}.named-user", f"{ORACLE}.processor"]
     assert (pair.at, pair.variable) == (801, "利用者の数")
+    assert "（Processor）」［根拠 P］（" in pair.because
+    assert "（Named User Plus）」［根拠 D］（" in pair.because
 
 
 def test_a_missing_price_is_said_and_no_number(tmp_path):
