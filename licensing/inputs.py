@@ -115,6 +115,6 @@ def _entitlements(entitlements: Sequence[Entitlement], book: RuleBook) -> Iterab
     for entitlement in entitlements:
         where = f"保有ライセンス {entitlement.id}"
         if entitlement.rule not in book.rules:
-            yield f"{where}: 規則 {entitlement.rule} がありません{did_you_mean(entitlement.rule, book.rules)}"
+            yield f"{where}: {book.missing(entitlement.rule)}"
         if entitlement.from_ is not None and entitlement.until is not None and entitlement.until <= entitlement.from_:
             yield f"{where}: until {entitlement.until} が from {entitlement.from_} より後でありません"

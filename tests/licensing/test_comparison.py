@@ -84,7 +84,7 @@ def test_what_has_no_price_is_listed_and_in_no_sum():
     assert webotx.because == "価格表に価格がありません"
     assert [one.licences_jpy for one in result.layouts] == [400_000, 400_000]
     assert [one.unpriced for one in result.layouts] == [(), (WEBOTX.rule,)]
-    assert result.verdict.endswith("ホストとライセンスの 5 年の費用はどれも 1,800,000 円（値段の無いものを除く）")
+    assert result.verdict.endswith("ホストとライセンスの 5 年の費用はどれも 1,800,000 円（価格の無いものを除く）")
     assert any(WEBOTX.rule in note for note in result.notes)
 
 
