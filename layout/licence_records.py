@@ -74,6 +74,8 @@ class ProductResult(LayoutRecord):
     grades: tuple[GradeCount, ...] = ()
     series: tuple[SeriesStep, ...] | None = None
     """The whole year, step by step; null unless it was asked for."""
+    vendor: str | None = None
+    """As the rule says."""
 
 
 class ViolationResult(LayoutRecord):

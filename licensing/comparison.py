@@ -215,7 +215,10 @@ def _cheapest(layouts: Sequence[ComparedLayout], years: int) -> str:
 
 def _notes(layouts: Sequence[ComparedLayout]) -> Iterable[str]:
     yield "保有しているライセンスは差し引かず、必要数の全部を新しく買う価格で比べています"
-    yield "ホストは、仮想サーバが動くものと予備（N+1）を数えます"
+    yield (
+        "ホストは、仮想サーバが動くものと予備（N+1）を数えます。"
+        "空きのホストは価格に入りませんが、動ける先なら必要数に入ります"
+    )
     missing = sorted({name for one in layouts for name in one.unpriced})
     if missing:
         yield f"価格が無く、どの合計にも入っていないもの：{'、'.join(missing)}"

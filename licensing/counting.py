@@ -127,6 +127,7 @@ def product_of(line: Line, due: Owed, series: Sequence[Step] | None) -> ProductR
         law=version.time.law,
         grades=_grades(details),
         series=None if series is None else tuple(_series_step(each) for each in joined(series)),
+        vendor=line.rule.vendor,
     )
 
 

@@ -195,7 +195,7 @@ def _comparison(bill: BillResult) -> Markup:
 
 def _change(tenant: TenantBill) -> Markup:
     word = change(tenant)
-    return tag("strong", word, class_={"増加": "bad-text", "削減": "good-text"}.get(word))
+    return tag("strong", word, class_={"増額": "bad-text", "削減": "good-text"}.get(word))
 
 
 def _alone(tenant: TenantBill) -> str:

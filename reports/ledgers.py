@@ -30,7 +30,7 @@ _VENDORS = {
     "intersystems": "InterSystems",
     "sraoss": "SRA OSS",
 }
-"""By the first word of a rule's id; others are the buyer's to fill in."""
+"""By the first word of a rule's id, as people in Japan write them; others are named as their rule says."""
 _EDITIONS = (
     ("enterprise", "Enterprise"),
     ("standard-2", "Standard Edition 2"),
@@ -217,7 +217,7 @@ def _product(product: Product | None, counted: dict[str, ProductResult]) -> Inst
         rule=product.rule,
         name=result.name if result is not None else product.rule,
         options=written(product.options),
-        vendor=vendor(product.rule),
+        vendor=vendor(product.rule) or (result.vendor if result is not None else None),
         edition=edition(product.rule, product.options),
         evidence=result.evidence if result is not None else None,
     )
@@ -228,7 +228,7 @@ def _licences(plan: PlanFolder, licences: LicenceResult | None) -> tuple[Licence
     names = {product.rule: product for product in products}
     lines = [
         LicenceLine(
-            state="必要", rule=product.rule, vendor=vendor(product.rule), product=product.name,
+            state="必要", rule=product.rule, vendor=vendor(product.rule) or product.vendor, product=product.name,
             edition=edition(product.rule, product.options), options=written(product.options),
             metric=f"{product.unit}単位", form=_form(product), terms=product.because,
             quantity=float(product.quantity), packs=product.packs, unit=product.unit, owner="全団体",
@@ -241,7 +241,8 @@ def _licences(plan: PlanFolder, licences: LicenceResult | None) -> tuple[Licence
         result = names.get(held.rule)
         lines.append(
             LicenceLine(
-                state="保有", rule=held.rule, vendor=vendor(held.rule),
+                state="保有", rule=held.rule,
+                vendor=vendor(held.rule) or (result.vendor if result is not None else None),
                 product=result.name if result is not None else held.rule, edition=edition(held.rule, {}), options="",
                 metric="" if result is None else f"{result.unit}単位",
                 form="" if result is None else _form(result),

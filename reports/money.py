@@ -71,18 +71,18 @@ def taxed_total(bill: BillResult) -> int:
 
 
 def change(tenant: TenantBill) -> str:
-    """削減, 増加, 同額, or 現行不明."""
+    """削減, 増額, 同額, or 現行不明."""
     return "現行不明" if tenant.current_jpy is None else change_word(tenant.current_jpy - tenant.proposed_jpy)
 
 
 def change_word(saving: int) -> str:
     """What a difference A - B is called."""
-    return "削減" if saving > 0 else "増加" if saving < 0 else "同額"
+    return "削減" if saving > 0 else "増額" if saving < 0 else "同額"
 
 
 def change_sentence(bill: BillResult) -> str:
     """How many municipalities pay less, more, the same, in one sentence; rises as plainly as savings."""
     words = [change(tenant) for tenant in bill.tenants]
-    kinds = ("削減", "増加", "同額", "現行不明")
+    kinds = ("削減", "増額", "同額", "現行不明")
     parts = [f"{word} {number(words.count(word))} 団体" for word in kinds if word in words]
     return f"{'、'.join(parts)}。" if parts else "団体はありません。"

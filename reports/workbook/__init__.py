@@ -37,7 +37,7 @@ def _contents(record: ReportRecord) -> list[tuple[str, str, str]]:
         lines += [
             (estimate.NAME, "見積", "費目ごとの数量・単価・年度の金額と、税・税込みの合計（数式）"),
             (cost_tables.BY_TENANT, "集計", "費目ごと、年度ごとの各団体の負担額"),
-            (cost_tables.COMPARISON, "集計", "現行（A）と提案（B）、削減額と削減率。増加も同じ列に示す"),
+            (cost_tables.COMPARISON, "集計", "現行（A）と提案（B）、削減額と削減率。増額も同じ列に示す"),
         ]
     lines += [
         (ledger_sheets.HARDWARE, "台帳", "ホスト 1 台が 1 行"),

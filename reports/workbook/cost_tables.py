@@ -87,7 +87,7 @@ def comparison(paper: Paper, bill: BillResult) -> None:
         (
             change_sentence(bill),
             f"契約期間 {bill.years} 年の合計、税抜き。表示は千円、セルの値は円です。",
-            "削減額 = A − B、削減率 = (A − B) ÷ A。負の値は増加です。",
+            "削減額 = A − B、削減率 = (A − B) ÷ A。負の値は増額です。",
             f"費目の根拠：{marks(item.basis for item in bill.items)}",
             *price_notes(bill),
         ),

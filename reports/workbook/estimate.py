@@ -42,7 +42,7 @@ def estimate(paper: Paper, bill: BillResult, title: str) -> None:
     columns = (
         Column("番号", "number", width=6), Column("区分", width=14), Column("費目", width=34), Column("段階", width=9),
         Column("初期・\n経常", width=8), Column("交付金等", width=9), Column("数量", "number", width=9),
-        Column("単位", width=13), Column("単価\n（円、税抜き）", "yen", width=12),
+        Column("単位", width=19), Column("単価\n（円、税抜き）", "yen", width=12),
         *(Column(f"{year}年度\n（千円）", "thousand", width=12) for year in years),
         Column(f"契約期間計\n{months} か月\n（千円）", "thousand", width=14), Column("根拠", width=8),
         Column("価格表", width=14), Column("分担方法", width=13), Column("金額の理由・出典", width=40),

@@ -23,11 +23,12 @@ def cover(paper: Paper, record: ReportRecord, contents: Sequence[tuple[str, str,
     """Totals first, then what is missing, then the list of sheets."""
     title = f"{record.estate_name}　{fiscal_year_name(record.fiscal_year)} ライセンスと費用"
     notes = () if record.bill is None else price_notes(record.bill)
-    sheet = paper.sheet(COVER, title, (record.verdict.replace("判定：", "計画の判定：", 1), LEGEND, *notes))
+    sheet = paper.sheet(COVER, title, (LEGEND, *notes))
     columns = (Column("項目", width=34), Column("値", "thousand", width=24), Column("説明", width=70))
     sheet.heads(columns)
     texts = ["text", "text", "text"]
     money = ["text", "thousand", "text"]
+    sheet.cells(("計画", "適合" if record.fits else "不適合", record.verdict), texts)
     if record.licences is not None:
         sheet.cells(("ライセンスの計数", f"{len(record.licences.products)} 製品", record.licences.verdict), texts)
     bill = record.bill

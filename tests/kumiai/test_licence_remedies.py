@@ -7,6 +7,7 @@ import json
 import pytest
 
 from layout import folder, results
+from licensing.rulebook import SHIPPED
 from tests.kumiai.conftest import all_files
 from tests.licensing.remedies.plans import PRICES
 from tests.licensing.remedies.seasons import GROWING, Season
@@ -48,6 +49,25 @@ def test_the_saved_result_is_the_json(ask, season):
         "retime": 0,
     }
     assert json.loads(results.read_result(folder.read(season.path), "licences.json")) == answer.document
+
+
+def test_a_count_with_rules_of_ones_own_is_saved_and_names_their_vendor(ask, season, tmp_path):
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    shipped = (SHIPPED / "microsoft-sql-server.core-per-vm.yaml").read_text(encoding="utf-8")
+    changed = shipped.replace("vendor: Microsoft", "vendor: 見本商会").replace("unit: コア", "unit: 見本単位")
+    (rules / "ours.yaml").write_text(changed, encoding="utf-8")
+    ask("license", "count", season.path, "--rules", rules, "--no-remedies")
+    saved = json.loads(results.read_result(folder.read(season.path), "licences.json"))
+    ours = next(product for product in saved["products"] if product["rule"] == "microsoft-sql-server.core-per-vm")
+    assert (ours["vendor"], ours["unit"]) == ("見本商会", "見本単位")
+
+
+def test_parts_are_shown_on_request(ask, season):
+    brief = ask("license", "count", season.path, "--no-remedies").out
+    detailed = ask("license", "count", season.path, "--no-remedies", "--detail").out
+    assert f"        {GROWING}: vCPU " not in brief
+    assert f"        {GROWING}: vCPU " in detailed
 
 
 def test_the_shipped_examples_are_used_and_say_that_they_are_examples(ask, season):

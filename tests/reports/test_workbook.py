@@ -177,7 +177,7 @@ def test_example_prices_say_so_wherever_there_is_money(data):
 
 def test_rises_stand_beside_savings(data):
     lines = table(opened(data)["A対B"])
-    assert [(line["団体"], line["増減"]) for line in lines] == [("延岡市", "削減"), ("日田市", "増加"), ("計", "削減")]
+    assert [(line["団体"], line["増減"]) for line in lines] == [("延岡市", "削減"), ("日田市", "増額"), ("計", "削減")]
     assert lines[1]["削減額 A−B\n（千円）"] == 300_000_000 - 438_755_200
     assert lines[1]["削減率"] == pytest.approx(-138_755_200 / 300_000_000)
     assert lines[1]["単独費用との比較"] == "単独より高い負担です"
