@@ -127,26 +127,29 @@ class Reach:
         """Answers the hosts that the VM ran on in `(at - days, at]`, the present one included while it exists."""
         end = at if vm.until is None else min(at, vm.until)
         begin = days_later(at, -days)
-        stays: list[tuple[datetime | None, datetime | None, str]] = []
-        since, host = vm.from_, vm.host
         moves = self.moves.get(vm.id, ())
         # Stays that ended before the window, and moves after it, say nothing.
         over, begun = (bisect_right(moves, instant, key=lambda move: move.at) for instant in (begin, end))
-        if over:
-            moved = moves[over - 1]
-            since, host = moved.at if since is None else max(since, moved.at), moved.to_host
-        for move in moves[over:begun]:
-            stays.append((since, move.at, host))
-            since, host = move.at if since is None else max(since, move.at), move.to_host
-        left = moves[begun].at if begun < len(moves) else None
-        stays.append((since, left if vm.until is None else vm.until if left is None else min(left, vm.until), host))
-        return frozenset(
-            host
-            for since, until, host in stays
-            if (since is None or since <= end) and (until is None or until > begin)
-            # A VM that moved before it began never ran on the host it left.
-            if since is None or until is None or since < until
-        )
+        every = len(self._planned(vm) | {vm.host})
+        found: set[str] = set()
+        # From the last stay back: of thousands of moves between a few hosts the last few tell all.
+        for number in range(begun, over - 1, -1):
+            since, host = (moves[number - 1].at, moves[number - 1].to_host) if number else (vm.from_, vm.host)
+            if since is not None and vm.from_ is not None:
+                since = max(since, vm.from_)
+            until = moves[number].at if number < len(moves) else vm.until
+            if until is not None and vm.until is not None:
+                until = min(until, vm.until)
+            if (
+                (since is None or since <= end)
+                and (until is None or until > begin)
+                # A VM that moved before it began never ran on the host it left.
+                and (since is None or until is None or since < until)
+            ):
+                found.add(host)
+                if len(found) == every:
+                    break
+        return frozenset(found)
 
     def counted(self, vm: VmRecord, at: datetime, scope: Scope, pinning: Pinning) -> Hosts:
         """Answers the hosts that count for the VM at an instant under a rule's scope and pinning."""

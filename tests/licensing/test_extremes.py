@@ -94,6 +94,18 @@ def test_twenty_thousand_changes_of_one_vm():
     assert product.quantity == sum(peaks)
 
 
+def test_thousands_of_moves_of_one_vm():
+    names = ("kvm01", "kvm02")
+    moves = [
+        MoveRecord(vm="a", at=START + timedelta(minutes=100 * n), from_host=names[n % 2], to_host=names[1 - n % 2])
+        for n in range(5000)
+    ]
+    began = time.process_time()
+    (product,) = counted(plan(WINDOW, moves=moves)).products
+    assert time.process_time() - began < 10
+    assert [detail.host for detail in product.details] == list(names)
+
+
 def test_hosts_of_a_window_are_those_of_every_stay_in_it():
     """Against a search through every stay, with VMs that begin, end and move at the same instants."""
     names = ["kvm01", "kvm02", "kvm03"]
