@@ -82,5 +82,7 @@ def _refuse(output: Path) -> None:
     """Refuses a place where no page can be written, before long work."""
     if output.is_dir():
         raise RefusedError(f"{output}: フォルダーです。ファイルの名前（例 比較.html）を指定してください")
+    if output.exists() and output.suffix.lower() not in (".html", ".htm"):
+        raise RefusedError(f"{output}: 頁（.html）でないファイルがあります。上書きしません。別の名前を指定してください")
     if not output.resolve().parent.is_dir():
         raise RefusedError(f"{output}: 書き込むフォルダー {output.resolve().parent} がありません")

@@ -16,6 +16,8 @@ from types import FrameType
 
 FAILURE, MALFORMED, INTERRUPTED = 1, 2, 130  # as in `terminal`, whose import must wait
 _NOBODY_CAN_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+_NOBODY_CAN_OPEN = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP)
+"""What a path that the user named may meet before any file is opened."""
 
 
 class _Interrupted(BaseException):
@@ -56,14 +58,13 @@ def _explained() -> int:
     from layout.errors import FolderError
 
     from .groups import app
-    from .terminal import RefusedError, tell
+    from .terminal import RefusedError, tell, tell_all
 
     try:
         code = _code(app)
         sys.stdout.flush()
     except RefusedError as refusal:
-        for line in refusal.lines:
-            tell(line)
+        tell_all(refusal.lines)
         return refusal.exit_code
     except FolderError as error:
         tell(str(error))
@@ -76,6 +77,9 @@ def _explained() -> int:
         _forget_output()
         return FAILURE
     except OSError as error:
+        if error.errno in _NOBODY_CAN_OPEN and error.filename is not None:
+            tell(f"{os.fsdecode(error.filename)[:200]}: 開けません（{error.strerror}）")
+            return MALFORMED
         if error.errno not in _NOBODY_CAN_WRITE:
             raise
         _forget_output()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +16,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 OK, FAILURE, MALFORMED, UNFIT, DIFFERENT, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+MOST_LINES, LONGEST_LINE = 200, 2_000
+"""What of a refusal is shown: nobody reads the thousandth mistake, or a name of a megabyte."""
 
 stdout = Console(soft_wrap=True, highlight=False, markup=False)
 stderr = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
@@ -48,6 +51,15 @@ def emit_text(text: str) -> None:
 def tell(text: str) -> None:
     """One line of message."""
     stderr.print(_harmless(text))
+
+
+def tell_all(lines: Sequence[str]) -> None:
+    """The lines of a refusal: the first of them, the middle of long ones left out, and how many more there are."""
+    for line in lines[:MOST_LINES]:
+        half = LONGEST_LINE // 2
+        tell(line if len(line) <= LONGEST_LINE else f"{line[:half]}…（{len(line):,} 字）…{line[-half:]}")
+    if len(lines) > MOST_LINES:
+        tell(f"ほか {len(lines) - MOST_LINES:,} 件の誤りがあります")
 
 
 def _harmless(text: str) -> str:

@@ -26,8 +26,9 @@ from layout.licence_records import (
 from layout.records import Layout
 
 from . import findings, inputs, violations, wording
-from .cells import Exact, VmCell
+from .cells import Exact, VmCell, slim
 from .engine import Share
+from .errors import LicensingError
 from .lines import Line, lines_of
 from .reach import Reach
 from .records import Pack
@@ -73,6 +74,9 @@ def _count(
     inputs.check(layout, entitlements or (), book)
     start, end = fiscal_span(fiscal_year)
     if as_of is not None:
+        if as_of.year not in inputs.YEARS:
+            first, last = inputs.YEARS[0], inputs.YEARS[-1]
+            raise LicensingError(f"--as-of: {as_of} は {first} 年から {last} 年までの日付ではありません")
         start = midnight(as_of)
         end = start + timedelta(days=1)
     reach = Reach.of(layout, residents)
@@ -125,7 +129,7 @@ def product_of(line: Line, due: Owed, series: Sequence[Step] | None) -> ProductR
         unverified=version.unverified,
         notes=(*version.notes, *_lost_rights(step)),
         law=version.time.law,
-        grades=_grades(details),
+        grades=grades_of(step.tally.shares),
         series=None if series is None else tuple(_series_step(each) for each in joined(series)),
         vendor=line.rule.vendor,
     )
@@ -147,12 +151,13 @@ def _detail(share: Share, words: dict[int, str]) -> DetailResult:
     )
 
 
-def _grades(details: Iterable[DetailResult]) -> tuple[GradeCount, ...]:
-    sums: dict[str, int | float] = {}
-    for detail in details:
-        if detail.grade is not None:
-            sums[detail.grade] = sums.get(detail.grade, 0) + detail.quantity
-    return tuple(GradeCount(grade=grade, quantity=quantity) for grade, quantity in sums.items())
+def grades_of(shares: Iterable[Share]) -> tuple[GradeCount, ...]:
+    """Answers the licences by class, added up exactly: 30 x 0.1 is 3."""
+    sums: dict[str, Exact] = {}
+    for share in shares:
+        if isinstance(share.cell, VmCell) and share.cell.grade is not None:
+            sums[share.cell.grade] = sums.get(share.cell.grade, 0) + share.quantity
+    return tuple(GradeCount(grade=grade, quantity=wording.number(slim(quantity))) for grade, quantity in sums.items())
 
 
 def _series_step(step: Step) -> SeriesStep:

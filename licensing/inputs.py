@@ -8,11 +8,18 @@ from datetime import datetime
 from itertools import pairwise
 
 from estate.records import Entitlement
-from layout.records import FORMAT_VERSION, Layout, MoveRecord, VmRecord
+from layout.records import FORMAT_VERSION, HostRecord, Layout, MoveRecord, VmRecord
 
 from .errors import LicensingError, did_you_mean
+from .rule_checks import LARGEST
 from .rulebook import RuleBook
 
+FISCAL_YEARS = range(2019, 2201)
+"""As in an estate file."""
+YEARS = range(1900, FISCAL_YEARS[-1] + 2)
+"""Of a date for which somebody may ask: far enough from the ends of the calendar to add months to it."""
+_LARGEST_FACTOR = 1000
+"""As in a rule file."""
 _MANY = 30
 """A suggestion among more names than this is slow on a large layout and helps nobody."""
 
@@ -29,6 +36,12 @@ def _layout(layout: Layout) -> Iterable[str]:
     if layout.format_version.partition(".")[0] != major:
         yield f"layout の format_version {layout.format_version} は読めません（{major}.x が必要です）"
         return
+    if layout.estate.fiscal_year not in FISCAL_YEARS:
+        first, last = FISCAL_YEARS[0], FISCAL_YEARS[-1]
+        yield f"fiscal_year は {first} から {last} まででなければなりません（{str(layout.estate.fiscal_year)[:40]}）"
+        return
+    for host in layout.hosts:
+        yield from _sizes(host)
     hosts = {host.id for host in layout.hosts}
     sets = {group.id for group in layout.host_sets}
     vms = {vm.id for vm in layout.vms}
@@ -57,9 +70,25 @@ def _layout(layout: Layout) -> Iterable[str]:
         if vm.host not in hosts or vm.may_run_on not in sets:
             yield from _known(where, "ホスト", vm.host, hosts)
             yield from _known(where, "may_run_on のホスト集合", vm.may_run_on, sets)
+        yield from _memory(vm.memory_mib, where)
         yield from _vcpus(vm, where)
         if vm.id in moves:
             yield from _path(vm, sorted(moves[vm.id], key=lambda move: move.at), where)
+
+
+def _sizes(host: HostRecord) -> Iterable[str]:
+    """A factor of nothing or less would make licences vanish; one without end has no number that could be shown."""
+    where = f"ホスト {host.id}"
+    for vendor, factor in host.core_factors.items():
+        if not 0 < factor <= _LARGEST_FACTOR:
+            message = f"core_factors の {vendor} は 0 より大きく {_LARGEST_FACTOR} までが必要です（{factor:g}）"
+            yield f"{where}: {message}"
+    yield from _memory(host.memory_mib, where)
+
+
+def _memory(memory_mib: int, where: str) -> Iterable[str]:
+    if not 0 <= memory_mib <= LARGEST:  # 0: not said
+        yield f"{where}: memory_mib は 0 から {LARGEST:,} まででなければなりません（{str(memory_mib)[:40]}）"
 
 
 def _twice(kind: str, names: Iterable[str]) -> Iterable[str]:

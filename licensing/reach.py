@@ -7,11 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from layout.records import HostRecord, Layout, MoveRecord, VmRecord
+from layout.records import HostRecord, Layout, MoveRecord, VcpuInterval, VmRecord
 
 from .records import Pinning, Scope
 
 Hosts = frozenset[str]
+
+
+def days_later(at: datetime, days: int) -> datetime:
+    """Answers the instant so many days later; where the calendar has none (`until: 9999-12-31`), its first or last."""
+    try:
+        return at + timedelta(days=days)
+    except OverflowError:
+        return (datetime.max if days > 0 else datetime.min).replace(tzinfo=at.tzinfo)
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,7 @@ class Reach:
     residents: Mapping[str, int] = field(default_factory=dict)
     """By tenant, where they are known."""
     _known: dict[object, Hosts] = field(default_factory=dict, repr=False, compare=False)
+    _changes: dict[str, list[VcpuInterval]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, layout: Layout, residents: Mapping[str, int] | None = None) -> Reach:
@@ -71,6 +80,14 @@ class Reach:
         done = bisect_right(moves, at, key=lambda move: move.at) if moves else 0
         return moves[done - 1].to_host if done else self._home(vm)
 
+    def vcpu_at(self, vm: VmRecord, at: datetime) -> int:
+        """Answers the vCPUs that the VM has at an instant. Its changes do not overlap: that has been checked."""
+        if vm.id not in self._changes:
+            self._changes[vm.id] = sorted(vm.vcpu_changes, key=lambda change: change.from_)
+        changes = self._changes[vm.id]
+        begun = bisect_right(changes, at, key=lambda change: change.from_)
+        return changes[begun - 1].vcpu if begun and at < changes[begun - 1].until else vm.vcpu
+
     def movable(self, vm: VmRecord, pinning: Pinning) -> Hosts:
         """Answers the hosts that an unpinned VM may be moved to.
 
@@ -85,7 +102,11 @@ class Reach:
 
     def _planned(self, vm: VmRecord) -> Hosts:
         """Both ends of the VM's planned moves."""
-        return frozenset(host for move in self.moves.get(vm.id, ()) for host in (move.from_host, move.to_host))
+        key = ("planned", vm.id)
+        if key not in self._known:
+            moves = self.moves.get(vm.id, ())
+            self._known[key] = frozenset(host for move in moves for host in (move.from_host, move.to_host))
+        return self._known[key]
 
     def _by_affinity(self, vm: VmRecord, pinning: Pinning) -> Hosts:
         allowed = self._own(vm)
@@ -110,27 +131,38 @@ class Reach:
         kept = frozenset().union(*(self.host_sets.get(name, frozenset((name,))) for name in named))
         return self.host_sets[vm.may_run_on] & kept
 
-    def ran_on(self, vm: VmRecord, at: datetime, window: timedelta) -> Hosts:
-        """Answers the hosts that the VM ran on in `(at - window, at]`, the present one included while it exists."""
+    def ran_on(self, vm: VmRecord, at: datetime, days: int) -> Hosts:
+        """Answers the hosts that the VM ran on in `(at - days, at]`, the present one included while it exists."""
         end = at if vm.until is None else min(at, vm.until)
-        stays: list[tuple[datetime | None, datetime | None, str]] = []
-        since, host = vm.from_, self._home(vm)
-        for move in self.moves.get(vm.id, ()):
-            stays.append((since, move.at, host))
-            since, host = move.at if since is None else max(since, move.at), move.to_host
-        stays.append((since, vm.until, host))
-        return frozenset(
-            host
-            for since, until, host in stays
-            if (since is None or since <= end) and (until is None or until > at - window)
-            # A VM that moved before it began never ran on the host it left.
-            if since is None or until is None or since < until
-        )
+        begin = days_later(at, -days)
+        moves = self.moves.get(vm.id, ())
+        # Stays that ended before the window, and moves after it, say nothing.
+        over, begun = (bisect_right(moves, instant, key=lambda move: move.at) for instant in (begin, end))
+        every = len(self._planned(vm) | {self._home(vm)})
+        found: set[str] = set()
+        # From the last stay back: of thousands of moves between a few hosts the last few tell all.
+        for number in range(begun, over - 1, -1):
+            since, host = (moves[number - 1].at, moves[number - 1].to_host) if number else (vm.from_, self._home(vm))
+            if since is not None and vm.from_ is not None:
+                since = max(since, vm.from_)
+            until = moves[number].at if number < len(moves) else vm.until
+            if until is not None and vm.until is not None:
+                until = min(until, vm.until)
+            if (
+                (since is None or since <= end)
+                and (until is None or until > begin)
+                # A VM that moved before it began never ran on the host it left.
+                and (since is None or until is None or since < until)
+            ):
+                found.add(host)
+                if len(found) == every:
+                    break
+        return frozenset(found)
 
     def counted(self, vm: VmRecord, at: datetime, scope: Scope, pinning: Pinning) -> Hosts:
         """Answers the hosts that count for the VM at an instant under a rule's scope and pinning."""
         if scope.window_days is not None:
-            return self.ran_on(vm, at, timedelta(days=scope.window_days))
+            return self.ran_on(vm, at, scope.window_days)
         if scope.hosts == "running":
             return self.here(vm, at)
         if scope.hosts == "reachable" and vm.pinned and pinning.narrows_reach:

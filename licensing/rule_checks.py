@@ -11,6 +11,9 @@ from typing import NamedTuple
 from .errors import did_you_mean
 from .records import Counting, Option, OptionValue, Rule, Version
 
+LARGEST = 10**15
+"""Of users, people or licences; above it the numbers of a result are no longer exact to the last digit."""
+
 
 class Mistake(NamedTuple):
     """What is wrong, and the keys and indices that lead there in the file."""
@@ -23,7 +26,7 @@ def refusal(option: Option, value: OptionValue) -> str | None:
     """Answers what an option takes instead of `value`; None when it takes the value."""
     if option.number:
         if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
-            return None
+            return None if value <= LARGEST else f"{LARGEST:,} までの数"
         return "0 より大きい数"
     if option.text:
         short = isinstance(value, str) and 0 < len(value) <= 100 and value.isprintable()

@@ -16,7 +16,7 @@ from . import cells
 from .cells import Exact
 from .engine import Tally, Use, tally
 from .lines import Line, Seat, Ways
-from .reach import Reach
+from .reach import Reach, days_later
 from .records import Counting, Version
 from .rulebook import version_at
 from .tracker import Tracker
@@ -111,14 +111,6 @@ def fiscal_span(fiscal_year: int) -> tuple[datetime, datetime]:
     return midnight(date(fiscal_year, 4, 1)), midnight(date(fiscal_year + 1, 4, 1))
 
 
-def vcpu_at(vm: VmRecord, at: datetime) -> int:
-    """Answers the vCPUs that the VM has at an instant."""
-    for change in vm.vcpu_changes:
-        if change.from_ <= at < change.until:
-            return change.vcpu
-    return vm.vcpu
-
-
 def planned_hosts(reach: Reach) -> HostsOf:
     """Answers the hosts as the layout plans them."""
     return lambda vm, at, counting: reach.counted(vm, at, counting.scope, counting.pinning)
@@ -133,11 +125,11 @@ def use_of(
         return Use(None, owner, owner.cores, frozenset((owner.id,)), counting, seat.options)
     if owner.from_ is not None and at < owner.from_:
         return None
-    if owner.until is not None and at >= owner.until + timedelta(days=counting.scope.window_days or 0):
+    if owner.until is not None and at >= days_later(owner.until, counting.scope.window_days or 0):
         return None
     host = reach.hosts[reach.running(owner, at) if reach.moves else owner.host]
     counted = hosts_of(owner, at, counting) if counting.on_hosts else reach.here(owner, at)
-    vcpu = vcpu_at(owner, at) if owner.vcpu_changes else owner.vcpu
+    vcpu = reach.vcpu_at(owner, at) if owner.vcpu_changes else owner.vcpu
     return Use(owner, host, vcpu, counted, counting, seat.options, reach.residents.get(owner.tenant))
 
 
@@ -148,7 +140,7 @@ def change_points(seat: Seat[VmRecord], counting: Counting, reach: Reach) -> Seq
     if reach.moves:
         own += [move.at for move in reach.moves.get(vm.id, ())]
     if own and counting.scope.window_days is not None:
-        own += [instant + timedelta(days=counting.scope.window_days) for instant in own]
+        own += [days_later(instant, counting.scope.window_days) for instant in own]
     if vm.vcpu_changes and (counting.base in ("vcpu", "vcpu-core") or counting.cap == "vcpu-sum"):
         own += [instant for change in vm.vcpu_changes for instant in (change.from_, change.until)]
     return own

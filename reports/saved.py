@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TypeVar
 
 from layout import documents, results
 from layout.bill_records import BillResult
+from layout.errors import FolderError
 from layout.folder import PlanFolder
 from layout.licence_records import LicenceResult
 from layout.simulation_records import WeekSimulation
@@ -15,6 +17,9 @@ from . import bill_checks
 LICENCES = "licences.json"
 BILL = "bill.json"
 LATENESS = "simulation/lateness.json"
+
+_ENDLESS = re.compile(rb"[:\[,\s]-?[0-9]{300}")
+"""A whole number beyond what a float holds: no page, sheet or chart can show it."""
 
 _Saved = TypeVar("_Saved", LicenceResult, BillResult, WeekSimulation)
 
@@ -40,4 +45,7 @@ def simulation(folder: PlanFolder) -> WeekSimulation | None:
 def _saved(folder: PlanFolder, name: str, model: type[_Saved]) -> _Saved | None:
     if not folder.path.joinpath(name).exists():
         return None
-    return documents.from_bytes(results.read_result(folder, name), model, name)
+    data = results.read_result(folder, name)
+    if _ENDLESS.search(data):
+        raise FolderError(f"{name}: 大きすぎる数があります。作り直してください")
+    return documents.from_bytes(data, model, name)

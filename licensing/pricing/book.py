@@ -19,6 +19,9 @@ from .records import Price, PriceFile, Rounding, exact, label
 
 Part = Literal["purchase", "maintenance", "subscription", "metered"]
 
+_MOST_PARTS = 3_600_000
+"""Parts of a licence that a count makes: seconds of an hour, and a factor of up to three digits."""
+
 PARTS: dict[Part, str] = {
     "purchase": "購入",
     "maintenance": "保守",
@@ -213,7 +216,13 @@ def _counts(product: ProductResult) -> tuple[tuple[str | None, Fraction], ...]:
 
 
 def _fraction(number: Number) -> Fraction:
-    return Fraction(str(number))
+    """The number that a result shows, as the count had it: 33.333333333333336 was a hundred thirds.
+
+    The simplest fraction with the same float, so that rounding up does not add a yen; else the number as written.
+    """
+    written = Fraction(str(number))
+    simple = written.limit_denominator(_MOST_PARTS)
+    return simple if float(simple) == number else written
 
 
 def _same(one: object, other: object) -> bool:

@@ -18,8 +18,8 @@ from layout.licence_records import GradeCount, ProductResult
 from layout.records import Layout, VmRecord
 
 from .. import inputs, wording
-from ..cells import Exact, VmCell
-from ..counting import packs_of
+from ..cells import Exact
+from ..counting import grades_of, packs_of
 from ..engine import Use, likeness
 from ..errors import LicensingError
 from ..lines import Line, Seat, Ways, lines_of
@@ -29,7 +29,6 @@ from ..rulebook import load_rules, version_at
 from ..timeline import (
     HostsOf,
     Moment,
-    Owed,
     Roll,
     Step,
     change_points,
@@ -162,7 +161,7 @@ class LineCoalitions:
         return Need(
             quantity=due.quantity,
             packs=None if version.pack is None else packs_of(due.quantity, version.pack),
-            grades=_grades(due) if any(counting.grades for counting in version.counts) else (),
+            grades=grades_of(due.peak.tally.shares) if any(counting.grades for counting in version.counts) else (),
             at=due.peak.from_,
             until=due.peak.until,
             version=version,
@@ -192,15 +191,6 @@ class LineCoalitions:
         members = {number: [(seat, ways.of(seat)) for seat in seats] for number, seats in enumerate(self._seats)}
         in_order = sorted(events, key=lambda event: event[0])
         return _Span(version, start, end, tracker, first, in_order, installed, members)
-
-
-def _grades(due: Owed) -> tuple[GradeCount, ...]:
-    """Licences by class at the deciding instant, as in the whole count."""
-    sums: dict[str, Exact] = {}
-    for share in due.peak.tally.shares:
-        if isinstance(share.cell, VmCell) and share.cell.grade is not None:
-            sums[share.cell.grade] = sums.get(share.cell.grade, 0) + share.quantity
-    return tuple(GradeCount(grade=grade, quantity=wording.number(quantity)) for grade, quantity in sums.items())
 
 
 class Coalitions:

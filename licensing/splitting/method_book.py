@@ -40,8 +40,14 @@ def load(folder: Path | None = None, tenants: Collection[str] | None = None) -> 
     for place in (SHIPPED, *(() if folder is None else (folder,))):
         if not place.is_dir():
             raise LicensingError(f"{place}: 負担方法のフォルダーがありません")
+        if other := sorted(place.glob("*.yml")):
+            wanted = "負担方法のファイルの名前は .yaml で終わるようにしてください"
+            raise LicensingError(*(f"{path}: {wanted}" for path in other))
+        files = sorted(place.glob("*.yaml"))
+        if not files:
+            raise LicensingError(f"{place}: 負担方法のファイル（*.yaml）がありません")
         here: dict[str, Path] = {}
-        for path in sorted(place.glob("*.yaml")):
+        for path in files:
             try:
                 method = read_document(path, SplitMethod)
             except EstateErrors as errors:

@@ -112,3 +112,12 @@ def test_a_mistake_is_one_line_and_writes_nothing(ask, layouts, tmp_path, change
     assert len(answer.err.splitlines()) == 1
     assert said in answer.err
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_file_that_is_no_page_is_not_replaced(ask, layouts):
+    a, b = layouts
+    before = a.read_bytes()
+    answer = ask("license", "compare", a, b, "-o", a)
+    assert (answer.code, answer.out) == (2, "")
+    assert "上書きしません" in answer.err
+    assert a.read_bytes() == before

@@ -35,3 +35,13 @@ def test_progress_is_silent_when_piped(capsys):
     with terminal.progress_bar() as progress:
         progress("平準化", 0.5)
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_refusal_stays_readable(capsys):
+    terminal.tell_all(["x" * 10_000_000, *(f"誤り {number}" for number in range(10_000))])
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == terminal.MOST_LINES + 1
+    assert lines[0].count("x…（10,000,000 字）…x") == 1
+    assert len(lines[0]) < terminal.LONGEST_LINE + 20
+    assert lines[1] == "誤り 0"
+    assert lines[-1] == "ほか 9,801 件の誤りがあります"

@@ -100,3 +100,10 @@ def test_another_layout_is_refused(tmp_path):
     plan = folder.write(tmp_path / "out", folders.contents())
     with pytest.raises(FolderError, match="別の"):
         results.write_result(plan, "bill.json", json.dumps(document() | {"layout_digest": "1" * 64}).encode())
+
+
+@pytest.mark.parametrize("yen", [10**400, -(10**400)])
+def test_a_number_beyond_every_page_and_sheet(tmp_path, yen):
+    data = document()
+    data["splits"][0]["shares"][0]["stand_alone_jpy"] = yen
+    assert "大きすぎる数があります" in refusal(tmp_path, data)

@@ -62,6 +62,16 @@ def test_metered_units_keep_their_fractions_of_a_yen(tmp_path):
     assert (of.cost(counted, 1) or ())[0].unit_price_jpy == 15.025
 
 
+@pytest.mark.parametrize("rule", ["up", "down", "half-up"])
+@pytest.mark.parametrize(
+    ("units", "yen"), [(100 / 3, 100), (200 / 3, 200), (1 / 3, 1), (8784 + 1 / 3600 * 1200, 26353)]
+)
+def test_thirds_of_an_hour_are_thirds_whatever_the_float_says(tmp_path, rule, units, yen):
+    of = book(tmp_path, f"rule: {HOURLY}, kind: metered, amount: 3", rounding=rule)
+    counted = product(HOURLY, units, options={"edition": "standard"}, law="hourly-meter")
+    assert years(of, counted, 1) == {"metered": (yen,)}
+
+
 @pytest.mark.parametrize(("rule", "yen"), [("up", 101), ("down", 100), ("half-up", 100)])
 def test_tax_is_taken_out_and_the_list_says_how_to_round(tmp_path, rule, yen):
     head = {"tax": "inclusive", "tax_rate": "0.10", "rounding": rule}

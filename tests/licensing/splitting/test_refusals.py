@@ -95,3 +95,14 @@ def test_shares_that_do_not_add_up_are_our_mistake(monkeypatch):
     good = splitting.split(item(100), method, GROUNDS)
     with pytest.raises(RuntimeError, match="shares of 2027 are 100 yen, the item 101 yen"):
         splitting.checks.require_sum(item(101), good)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [(None, r"負担方法のファイル（\*.yaml）がありません"), ("own.yml", r"own.yml: .*\.yaml で終わる")],
+)
+def test_a_folder_whose_methods_would_not_be_read(tmp_path, name, words):
+    if name is not None:
+        (tmp_path / name).write_text(PLAIN.format(id="own"), encoding="utf-8")
+    with pytest.raises(LicensingError, match=words):
+        splitting.load(tmp_path)
