@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from estate.resolved import ResolvedEstate
 
-from . import consistency, documents, exchange, parquet
+from . import bare, consistency, documents, exchange, parquet
 from .collector import paused_collector
 from .errors import FolderError
 from .records import Layout, RunRecord
@@ -193,7 +193,7 @@ def read_layout_and_digest(path: Path) -> tuple[Layout, str]:
         return _layout(data, LAYOUT_FILE), hashlib.sha256(data).hexdigest()
     data = _bytes(path.parent, path.name)
     with paused_collector():
-        layout = documents.from_bytes(data, Layout, path.name)
+        layout = bare.read(data, path.name)
         consistency.require_countable(layout, path.name)
     return layout, hashlib.sha256(data).hexdigest()
 
