@@ -64,10 +64,11 @@ def to_bytes(record: BaseModel) -> bytes:
     return text.encode() + b"\n"
 
 
-def from_bytes(data: bytes, model: type[_Model], name: str) -> _Model:
+def from_bytes(data: bytes, model: type[_Model], name: str, *, shown: bytes | None = None) -> _Model:
     """The record in `data`; unknown keys are ignored, another major version is refused.
 
-    `name` is the file's name for messages. Raises FolderError with line and column.
+    `name` is the file's name for messages. Raises FolderError with line and column, in `shown` where `data` is a
+    completed copy of the file.
     """
     try:
         version = _version(data)
@@ -79,7 +80,7 @@ def from_bytes(data: bytes, model: type[_Model], name: str) -> _Model:
             raise FolderError(f"{name}: 形式バージョン {version} は読めません（この版が読めるのは {_MAJOR}.x です）")
         return model.model_validate_json(data, strict=True, extra="ignore")
     except ValidationError as error:
-        raise FolderError(_explain(error, data, name)) from None
+        raise FolderError(_explain(error, data if shown is None else shown, name)) from None
     except RecursionError:
         raise FolderError(f"{name}: 入れ子が深すぎます") from None
 

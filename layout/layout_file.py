@@ -10,7 +10,7 @@ import os
 import stat
 from pathlib import Path
 
-from . import consistency, documents
+from . import bare, consistency, documents
 from .collector import paused_collector
 from .errors import FolderError
 from .records import Layout
@@ -43,7 +43,7 @@ def read_layout_and_digest(path: Path) -> tuple[Layout, str]:
         return parse(data), hashlib.sha256(data).hexdigest()
     data = read_bytes(path.parent, path.name)
     with paused_collector():
-        layout = documents.from_bytes(data, Layout, path.name)
+        layout = bare.read(data, path.name)
         consistency.require_countable(layout, path.name)
     return layout, hashlib.sha256(data).hexdigest()
 

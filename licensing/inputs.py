@@ -48,10 +48,6 @@ def _layout(layout: Layout) -> Iterable[str]:
     yield from _twice("ホスト", (host.id for host in layout.hosts))
     yield from _twice("ホスト集合", (group.id for group in layout.host_sets))
     yield from _twice("仮想サーバ", (vm.id for vm in layout.vms))
-    for host in layout.hosts:
-        for key, factor in host.core_factors.items():
-            if not factor > 0:
-                yield f"ホスト {host.id}: core_factors の {key} は 0 より大きい数が必要です（{factor}）"
     for group in layout.host_sets:
         for name in group.hosts:
             yield from _known(f"ホスト集合 {group.id}", "ホスト", name, hosts)
