@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from layout.collector import paused_collector
+
 from .licence_bill import split
 from .licence_comparison import compare
 from .terminal import RefusedError, emit_text
@@ -45,9 +47,29 @@ def count(
     years: Annotated[int, typer.Option("--years", min=1, max=30, help="違反への対応を比べる契約の年数")] = 5,
     ways_out: Annotated[bool, typer.Option("--remedies/--no-remedies", help="違反への対応を調べる")] = True,
     series: Annotated[bool, typer.Option("--series", help="年度を通じた必要数の変化も示す")] = False,
+    detail: Annotated[bool, typer.Option("--detail", help="仮想サーバやホストごとの内訳も示す")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON で出力する")] = False,
 ) -> None:
     """この構成に要るライセンスの数と、年度内に起こる違反を示す。"""
+    with paused_collector():
+        _count(
+            source, as_of, rules, prices, rate, years, ways_out=ways_out, series=series, detail=detail, as_json=as_json
+        )
+
+
+def _count(
+    source: Path,
+    as_of: str | None,
+    rules: Path | None,
+    prices: list[Path] | None,
+    rate: list[str] | None,
+    years: int,
+    *,
+    ways_out: bool,
+    series: bool,
+    detail: bool,
+    as_json: bool,
+) -> None:
     import licensing
     from layout import layout_file
 
@@ -75,11 +97,11 @@ def count(
                 result = remedies.with_remedies(plan, result, book, years=years, rules_dir=rules)
     except licensing.LicensingError as error:
         raise RefusedError(*str(error).splitlines()) from None
-    if plan is not None and day is None and rules is None:
+    if plan is not None and day is None:
         from layout import results
 
         results.write_result(plan, RESULT_NAME, result.to_json().encode())
-    emit_text(result.to_json() if as_json else licensing.text(result))
+    emit_text(result.to_json() if as_json else licensing.text(result, detail=detail))
     raise typer.Exit(result.exit_code)
 
 

@@ -52,7 +52,12 @@ def tell(text: str) -> None:
 
 def _harmless(text: str) -> str:
     """`text` with control and format characters as `\\u....`: names in somebody's folder cannot steer the terminal."""
-    return "".join(c if c.isprintable() or c in "\n\u3000" else f"\\u{ord(c):04x}" for c in text)
+    # Whole lines first: a result of many megabytes is looked at line by line, not letter by letter.
+    return "\n".join(line if line.isprintable() else "".join(map(_visible, line)) for line in text.split("\n"))
+
+
+def _visible(character: str) -> str:
+    return character if character.isprintable() or character == "\u3000" else f"\\u{ord(character):04x}"
 
 
 @contextmanager

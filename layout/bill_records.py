@@ -23,6 +23,8 @@ SPLIT_BASES = {
     "shapley": "シャープレイ値",
 }
 """What a part of a cost is divided by, as files name it and as people call it."""
+NOTHING_DEDUCTED = "保有しているライセンスは差し引いていません。必要数のすべてを購入する場合の額です。"
+"""What goes with every bill of licences."""
 
 
 class PriceListReference(LayoutRecord):

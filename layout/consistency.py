@@ -151,9 +151,10 @@ def _host_references(layout: Layout) -> Iterator[str]:
     for host_set in layout.host_sets:
         yield from _unknown(f"ホスト集合「{host_set.id}」", "ホスト", host_set.hosts, hosts)
     for vm in layout.vms:
-        if vm.host:  # empty: no host was found, the folder does not fit
+        if vm.host and vm.host not in hosts:  # empty: no host was found, the folder does not fit
             yield from _unknown(f"VM「{vm.id}」", "ホスト", [vm.host], hosts)
-        yield from _unknown(f"VM「{vm.id}」", "ホスト集合", [vm.may_run_on], sets)
+        if vm.may_run_on not in sets:
+            yield from _unknown(f"VM「{vm.id}」", "ホスト集合", [vm.may_run_on], sets)
     for move in layout.moves:
         yield from _unknown("移動", "VM", [move.vm], vms)
         yield from _unknown("移動", "ホスト", [move.from_host, move.to_host], hosts)
@@ -189,6 +190,8 @@ def _cores(layout: Layout) -> Iterator[str]:
         }  # fmt: skip
         yield from _positive(f"ホスト「{host.id}」", sizes)
     for vm in layout.vms:
+        if not vm.vcpu_changes and 0 < vm.vcpu <= vm.vcpu_max:
+            continue
         who = f"VM「{vm.id}」"
         yield from _positive(who, {"vcpu": vm.vcpu, "vcpu_max": vm.vcpu_max})
         yield from _positive(who, {f"vcpu_changes {i}": change.vcpu for i, change in enumerate(vm.vcpu_changes)})
@@ -219,6 +222,8 @@ def _positive(who: str, sizes: dict[str, int] | dict[str, float]) -> Iterator[st
 
 def _times(layout: Layout) -> Iterator[str]:
     for vm in layout.vms:
+        if vm.from_ is None and vm.until is None and not vm.vcpu_changes:
+            continue
         spans = [(vm.from_, vm.until), *((change.from_, change.until) for change in vm.vcpu_changes)]
         if any(_naive(time) for span in spans for time in span):
             yield f"VM「{vm.id}」: 時差（+09:00）のない日時があります"

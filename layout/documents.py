@@ -14,6 +14,7 @@ from .records import FORMAT_VERSION
 _Model = TypeVar("_Model", bound=BaseModel)
 _MAJOR = FORMAT_VERSION.partition(".")[0]
 _PLACE = re.compile(r" at line (\d+) column (\d+)$")
+_FIRST_KEY = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"format_version"[ \t\r\n]*:[ \t\r\n]*"([0-9.]{1,20})"')
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 _MESSAGES = {
@@ -69,7 +70,7 @@ def from_bytes(data: bytes, model: type[_Model], name: str) -> _Model:
     `name` is the file's name for messages. Raises FolderError with line and column.
     """
     try:
-        version = _Envelope.model_validate_json(data, strict=True).format_version
+        version = _version(data)
         if not re.fullmatch(r"[0-9]{1,6}\.[0-9]{1,6}", version):
             raise FolderError(
                 f"{name}: format_version が読めません（{_short(version)}）。正しい形は {FORMAT_VERSION} です"
@@ -81,6 +82,12 @@ def from_bytes(data: bytes, model: type[_Model], name: str) -> _Model:
         raise FolderError(_explain(error, data, name)) from None
     except RecursionError:
         raise FolderError(f"{name}: 入れ子が深すぎます") from None
+
+
+def _version(data: bytes) -> str:
+    """The document's version: where it is the first key, as everybody writes it, without reading on."""
+    first = _FIRST_KEY.match(data)
+    return first.group(1).decode() if first else _Envelope.model_validate_json(data, strict=True).format_version
 
 
 def _explain(error: ValidationError, data: bytes, name: str) -> str:

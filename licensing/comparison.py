@@ -201,7 +201,7 @@ def _cheapest(layouts: Sequence[ComparedLayout], products: Sequence[ComparedProd
     if len(totals) < len(layouts):
         sums, what = [(one.licences_jpy, one) for one in layouts if one.licences_jpy is not None], "ライセンス"
     if len(sums) < len(layouts):
-        return "値段が揃わないため、どれが安いかは言えません"
+        return "価格が揃わないため、どれが安いかは言えません"
     # What has no price is not free: it may be left out only where every layout needs the same of it.
     unknown = [
         product.name
@@ -210,8 +210,8 @@ def _cheapest(layouts: Sequence[ComparedLayout], products: Sequence[ComparedProd
     ]
     if unknown:
         names = "、".join(dict.fromkeys(unknown))
-        return f"値段の無い製品（{names}）の必要数が違うため、どれが安いかは言えません"
-    but = "（値段の無いものを除く）" if any(one.unpriced for one in layouts) else ""
+        return f"価格の無い製品（{names}）の必要数が違うため、どれが安いかは言えません"
+    but = "（価格の無いものを除く）" if any(one.unpriced for one in layouts) else ""
     cheapest = min(sums, key=lambda pair: pair[0])
     dearest = max(sums, key=lambda pair: pair[0])
     if cheapest[0] == dearest[0]:
@@ -223,10 +223,10 @@ def _cheapest(layouts: Sequence[ComparedLayout], products: Sequence[ComparedProd
 
 
 def _notes(layouts: Sequence[ComparedLayout]) -> Iterable[str]:
-    yield "保有しているライセンスは差し引かず、必要数の全部を新しく買う値段で比べています"
+    yield "保有しているライセンスは差し引かず、必要数の全部を新しく買う価格で比べています"
     yield "ホストは、仮想サーバが動くものと予備（N+1）を数えます"
     missing = sorted({name for one in layouts for name in one.unpriced})
     if missing:
-        yield f"値段が無く、どの合計にも入っていないもの：{'、'.join(missing)}"
+        yield f"価格が無く、どの合計にも入っていないもの：{'、'.join(missing)}"
     if any(one.violations is None for one in layouts):
-        yield "構成ファイルだけを渡したものは保有数が分からないため、違反を判定していません"
+        yield "layout.json だけを渡したものは保有数が分からないため、違反を判定していません"

@@ -276,7 +276,7 @@ def _vm_base(use: Use) -> Exact:
     if counting.base == "vcpu":
         return use.units
     if counting.base == "vcpu-core":
-        return use.units if use.vm is None else ceil(Fraction(use.units, use.host.threads_per_core))
+        return use.units if use.vm is None else ceil(Fraction(use.units, threads_of(counting, use.host)))
     if counting.base == "memory-mib":
         memory = use.host.memory_mib if use.vm is None else use.vm.memory_mib
         if memory <= 0:
@@ -285,6 +285,13 @@ def _vm_base(use: Use) -> Exact:
     if counting.base in ("number", "population"):
         return _stated(use)
     return 1
+
+
+def threads_of(counting: Counting, host: HostRecord) -> int:
+    """Answers the threads of a core: those of the host, or of the rule where a bare layout does not say them."""
+    if counting.threads_if_unsaid is not None and "threads_per_core" not in host.model_fields_set:
+        return counting.threads_if_unsaid
+    return host.threads_per_core
 
 
 def _stated(use: Use) -> Exact:

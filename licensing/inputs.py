@@ -35,6 +35,10 @@ def _layout(layout: Layout) -> Iterable[str]:
     yield from _twice("ホスト", (host.id for host in layout.hosts))
     yield from _twice("ホスト集合", (group.id for group in layout.host_sets))
     yield from _twice("仮想サーバ", (vm.id for vm in layout.vms))
+    for host in layout.hosts:
+        for key, factor in host.core_factors.items():
+            if not factor > 0:
+                yield f"ホスト {host.id}: core_factors の {key} は 0 より大きい数が必要です（{factor}）"
     for group in layout.host_sets:
         for name in group.hosts:
             yield from _known(f"ホスト集合 {group.id}", "ホスト", name, hosts)
@@ -50,10 +54,12 @@ def _layout(layout: Layout) -> Iterable[str]:
             moves.setdefault(move.vm, []).append(move)
     for vm in layout.vms:
         where = f"仮想サーバ {vm.id}"
-        yield from _known(where, "ホスト", vm.host, hosts)
-        yield from _known(where, "may_run_on のホスト集合", vm.may_run_on, sets)
+        if vm.host not in hosts or vm.may_run_on not in sets:
+            yield from _known(where, "ホスト", vm.host, hosts)
+            yield from _known(where, "may_run_on のホスト集合", vm.may_run_on, sets)
         yield from _vcpus(vm, where)
-        yield from _path(vm, sorted(moves.get(vm.id, ()), key=lambda move: move.at), where)
+        if vm.id in moves:
+            yield from _path(vm, sorted(moves[vm.id], key=lambda move: move.at), where)
 
 
 def _twice(kind: str, names: Iterable[str]) -> Iterable[str]:
@@ -68,6 +74,8 @@ def _known(where: str, kind: str, name: str, known: Collection[str]) -> Iterable
 
 
 def _vcpus(vm: VmRecord, where: str) -> Iterable[str]:
+    if vm.from_ is None and vm.until is None and not vm.vcpu_changes and 1 <= vm.vcpu <= vm.vcpu_max:
+        return
     instants: list[datetime | None] = [vm.from_, vm.until]
     instants += [instant for change in vm.vcpu_changes for instant in (change.from_, change.until)]
     if any(instant is not None and instant.tzinfo is None for instant in instants):
@@ -95,7 +103,8 @@ def _vcpus(vm: VmRecord, where: str) -> Iterable[str]:
 
 
 def _path(vm: VmRecord, moves: Sequence[MoveRecord], where: str) -> Iterable[str]:
-    at = vm.host
+    # A plan says where the VM begins; a bare layout with moves of the past may say where it is now.
+    at = moves[0].from_host if moves and vm.host == moves[-1].to_host else vm.host
     for move in moves:
         if move.from_host != at:
             yield f"{where}: {move.at.isoformat()} の移動元は {at} のはずです（{move.from_host} とあります）"
@@ -106,6 +115,6 @@ def _entitlements(entitlements: Sequence[Entitlement], book: RuleBook) -> Iterab
     for entitlement in entitlements:
         where = f"保有ライセンス {entitlement.id}"
         if entitlement.rule not in book.rules:
-            yield f"{where}: 規則 {entitlement.rule} がありません{did_you_mean(entitlement.rule, book.rules)}"
+            yield f"{where}: {book.missing(entitlement.rule)}"
         if entitlement.from_ is not None and entitlement.until is not None and entitlement.until <= entitlement.from_:
             yield f"{where}: until {entitlement.until} が from {entitlement.from_} より後でありません"

@@ -48,6 +48,9 @@ class Reach:
             for name in vm.affinity:
                 if name not in hosts and name not in host_sets:
                     together.setdefault(name, []).append(vm)
+        for vm in layout.vms:
+            if vm.id in together:  # its own name stands for the VM that the others stay with
+                together[vm.id].append(vm)
         return cls(
             hosts=hosts,
             host_sets=host_sets,
@@ -57,17 +60,22 @@ class Reach:
             residents=residents or {},
         )
 
+    def _home(self, vm: VmRecord) -> str:
+        """The VM's host before its first move: `vm.host`, unless a bare layout says there where the moves led."""
+        moves = self.moves.get(vm.id)
+        return moves[0].from_host if moves else vm.host
+
     def running(self, vm: VmRecord, at: datetime) -> str:
-        """Answers the host that the VM runs on at an instant; `vm.host` is where it runs before its first move."""
+        """Answers the host that the VM runs on at an instant."""
         moves = self.moves.get(vm.id, ())
         done = bisect_right(moves, at, key=lambda move: move.at) if moves else 0
-        return moves[done - 1].to_host if done else vm.host
+        return moves[done - 1].to_host if done else self._home(vm)
 
     def movable(self, vm: VmRecord, pinning: Pinning) -> Hosts:
         """Answers the hosts that an unpinned VM may be moved to.
 
         They are its host set, as far as its affinity allows, and both ends of its planned moves. An affinity names
-        hosts or host sets that the VM stays on, or else a group of VMs that share one host, wherever it is.
+        hosts or host sets that the VM stays on, or else a group of VMs, or one VM, to share a host with.
         """
         moves = self.moves.get(vm.id)
         if not vm.affinity and moves is None:
@@ -106,7 +114,7 @@ class Reach:
         """Answers the hosts that the VM ran on in `(at - window, at]`, the present one included while it exists."""
         end = at if vm.until is None else min(at, vm.until)
         stays: list[tuple[datetime | None, datetime | None, str]] = []
-        since, host = vm.from_, vm.host
+        since, host = vm.from_, self._home(vm)
         for move in self.moves.get(vm.id, ()):
             stays.append((since, move.at, host))
             since, host = move.at if since is None else max(since, move.at), move.to_host
@@ -136,7 +144,11 @@ class Reach:
 
     def here(self, vm: VmRecord, at: datetime) -> Hosts:
         """Answers the host that the VM runs on, as a set."""
-        return self._with(None, self.running(vm, at))
+        here = self.running(vm, at) if self.moves else vm.host
+        found = self._known.get(here)
+        if found is None:
+            found = self._known[here] = frozenset((here,))
+        return found
 
     def on_site(self, vm: VmRecord, at: datetime) -> Hosts:
         """Answers every host of the site where the VM runs: a bare layout may not say the VM's own."""
@@ -152,6 +164,6 @@ class Reach:
         return self._known[key]
 
     def _all(self) -> Hosts:
-        if "all" not in self._known:
-            self._known["all"] = frozenset(self.hosts)
-        return self._known["all"]
+        if ("all",) not in self._known:
+            self._known[("all",)] = frozenset(self.hosts)
+        return self._known[("all",)]

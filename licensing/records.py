@@ -7,6 +7,7 @@ rights, time law, pinning, and the version that holds them. The engine knows the
 from __future__ import annotations
 
 from datetime import date
+from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Literal, Self, get_args
 
@@ -215,6 +216,8 @@ class Counting(RuleRecord):
     when: dict[Key, OptionValue] = {}
     sits_on: tuple[Literal["vm", "host"], ...]
     base: Base
+    threads_if_unsaid: Annotated[int, Field(ge=1, le=16)] | None = None
+    """For `base: vcpu-core`: threads per core of a host in a bare layout that does not say it; null is 1."""
     scope: Scope
     cap: Literal["none", "vcpu-sum"]
     """`vcpu-sum`: a host counts no more than the vCPUs of the product's VMs on it."""
@@ -234,7 +237,7 @@ class Counting(RuleRecord):
     """Applied to the sum of the way, before its rounding per product."""
     users: Users | None = None
 
-    @property
+    @cached_property
     def on_hosts(self) -> bool:
         """Whether hosts are counted, not VMs."""
         return self.base in _HOST_BASES
@@ -277,6 +280,8 @@ class Counting(RuleRecord):
         bad = [name for found, name in wrong if found]
         if bad:
             raise ValueError(f"base: {self.base} とは組み合わせられない：{'、'.join(bad)}")
+        if self.threads_if_unsaid is not None and self.base != "vcpu-core":
+            raise ValueError("threads_if_unsaid: base: vcpu-core のときだけ書く")
         if not self.sits_on:
             raise ValueError("sits_on: vm か host を書く")
         for name, ends in (("grades", [g.up_to for g in self.grades]), ("tiers", [t.up_to for t in self.tiers])):

@@ -28,8 +28,13 @@ class RuleBook:
     def rule(self, rule_id: str, where: str) -> Rule:
         """Answers the rule of that id; raises LicensingError with the nearest known id. `where` names who asks."""
         if rule_id not in self.rules:
-            raise LicensingError(f"{where}: 規則 {rule_id} がありません{did_you_mean(rule_id, self.rules)}")
+            raise LicensingError(f"{where}: {self.missing(rule_id)}")
         return self.rules[rule_id]
+
+    def missing(self, rule_id: str) -> str:
+        """Answers what to say of a rule that is not there: the nearest known id, and how to add one's own."""
+        near = did_you_mean(rule_id, self.rules)
+        return f"規則 {rule_id} がありません{near}。自分の規則のフォルダーは --rules で渡します"
 
 
 def load_rules(rules_dir: Path | None = None) -> RuleBook:

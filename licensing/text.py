@@ -5,24 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from layout.licence_records import LicenceResult, ProductResult
+from layout.wareki import wareki
 
 from . import remedy_text, wording
+from .wording import span
 
 
-def text(result: LicenceResult) -> str:
-    """Answers the result as lines for a person; the verdict is the first one."""
-    return "\n".join(_lines(result)) + "\n"
+def text(result: LicenceResult, *, detail: bool = False) -> str:
+    """Answers the result as lines for a person; the verdict is the first one.
+
+    `detail` adds what every host or VM adds to a product's number.
+    """
+    return "\n".join(_lines(result, detail=detail)) + "\n"
 
 
-def _lines(result: LicenceResult) -> Iterable[str]:
+def _lines(result: LicenceResult, *, detail: bool) -> Iterable[str]:
     yield result.verdict
     yield ""
-    yield "必要数" + (f"（{result.as_of} 時点）" if result.as_of else f"（{result.fiscal_year} 年度）")
+    yield "必要数" + (f"（{wareki(result.as_of)}時点）" if result.as_of else f"（{result.fiscal_year} 年度）")
     for product in result.products:
         packs = "" if product.packs is None else f"（{product.pack} x {product.packs}）"
         mark = "［未確認］" if product.unverified or product.evidence == "unverified" else ""
-        yield f"  {product.quantity} {product.unit}{packs}  {product.name}  {product.rule}  {mark}"
-        yield f"      {product.because}"
+        options = "".join(f" {name}={value}" for name, value in product.options.items())
+        yield f"  {product.quantity} {product.unit}{packs}  {product.name}{options}  {product.rule}  {mark}".rstrip()
+        decides = "" if result.as_of or product.law == "hourly-meter" else f"（{span(product.at, product.until)}）"
+        yield f"      {product.because}{decides}"
+        if detail:
+            yield from (f"        {part.because}" for part in product.details)
         yield f"      ［{wording.mark(product.evidence)}］{product.source}"
         yield from (f"      未確認：{value}" for value in product.unverified)
         yield from (f"      注：{note}" for note in product.notes)
@@ -47,4 +56,4 @@ def _lines(result: LicenceResult) -> Iterable[str]:
 def _series(product: ProductResult) -> Iterable[str]:
     """The year step by step; nothing unless it was asked for."""
     for step in product.series or ():
-        yield f"      {step.from_:%Y-%m-%d %H:%M} から {step.until:%Y-%m-%d %H:%M} まで  {step.quantity} {product.unit}"
+        yield f"      {span(step.from_, step.until)}  {step.quantity} {product.unit}"

@@ -135,8 +135,8 @@ def use_of(
         return None
     if owner.until is not None and at >= owner.until + timedelta(days=counting.scope.window_days or 0):
         return None
-    host = reach.hosts[reach.running(owner, at)]
-    counted = hosts_of(owner, at, counting) if counting.on_hosts else frozenset((host.id,))
+    host = reach.hosts[reach.running(owner, at) if reach.moves else owner.host]
+    counted = hosts_of(owner, at, counting) if counting.on_hosts else reach.here(owner, at)
     vcpu = vcpu_at(owner, at) if owner.vcpu_changes else owner.vcpu
     return Use(owner, host, vcpu, counted, counting, seat.options, reach.residents.get(owner.tenant))
 

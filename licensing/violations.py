@@ -11,7 +11,7 @@ from layout.records import VmRecord
 
 from . import cells
 from .cells import Exact, HostCell, vm_cell
-from .engine import Share, Tally, Use, tally
+from .engine import Share, Tally, Use, tally, threads_of
 from .lines import Line
 from .reach import Reach
 from .timeline import Step, midnight
@@ -250,7 +250,7 @@ def _normal(share: Share) -> Exact:
     cell = share.cell
     if share.vm is None or isinstance(cell, HostCell) or share.counting.base not in ("vcpu", "vcpu-core"):
         return share.quantity
-    threads = share.host.threads_per_core if share.counting.base == "vcpu-core" else 1
+    threads = threads_of(share.counting, share.host) if share.counting.base == "vcpu-core" else 1
     return min(share.quantity, vm_cell(share.counting, -(-share.vm.vcpu // threads), cell.factor, cell.least).quantity)
 
 

@@ -71,17 +71,23 @@ def because(share: Share, known: dict[int, str]) -> str:
 
     `known` keeps the words of cells between calls: thousands of VMs of one size share a cell.
     """
+    if share.vm is None:
+        return f"{share.host.id}: {_words(share)}"
+    if share.why != "runs":
+        return f"{share.vm.id}: {_words(share)}"
+    words = known.get(id(share.cell))
+    if words is None:
+        words = known[id(share.cell)] = _words(share)
+    return f"{share.vm.id}: {words}"
+
+
+def _words(share: Share) -> str:
     cell = share.cell
     if isinstance(cell, HostCell):
-        units = f"{_host_units(share, cell)}{_factor(share.counting, cell.factor)}"
-        text = f"{share.host.id}: {units} = {plain(cell.quantity)}"
+        text = f"{_host_units(share, cell)}{_factor(share.counting, cell.factor)} = {plain(cell.quantity)}"
         rounded = cell.quantity != cell.capped * cell.factor
     else:
-        owner = share.host.id if share.vm is None else share.vm.id
-        words = known.get(id(cell))
-        if words is None:
-            words = known[id(cell)] = f"{_vm_units(share, cell)} = {plain(cell.quantity)}"
-        text = f"{owner}: {words}"
+        text = f"{_vm_units(share, cell)} = {plain(cell.quantity)}"
         rounded = cell.grade is None and cell.least is None and cell.quantity != cell.floored * cell.factor
     reason = [*(["端数切上げ"] if rounded else []), *_reason(share)]
     return f"{text}（{'、'.join(reason)}）" if reason else text

@@ -182,8 +182,8 @@ def _comparison(bill: BillResult) -> Markup:
             table(
                 "現行（A）と提案（B）の比較（契約期間の合計、千円）",
                 (
-                    "団体", "現行 A", "提案 B", "削減額 A − B", "削減率", "増減", "B のうち単独と比べられるもの",
-                    "単独の場合", "単独との比較",
+                    "団体", "現行 A", "提案 B", "削減額 A − B", "削減率", "増減", "うちライセンス",
+                    "その単独費用", "単独費用との比較",
                 ),
                 rows,
                 numbers=(1, 2, 3, 4, 6, 7),
@@ -265,7 +265,7 @@ def _split(item: BillItem, split: ItemSplit, names: dict[str, str]) -> Markup:
         tag("p", f"{split.because}　{cut}{remainder}出典：{split.source}", class_="soft"),
         table(
             f"{item.name} の分担（根拠 {mark(item.basis)}、契約期間の合計、千円）",
-            ("団体", "割合", "割合の内訳", "負担額", "単独の場合", "95 % 区間"),
+            ("団体", "割合", "割合の内訳", "負担額", "単独費用", "95 % 区間"),
             rows,
             numbers=(1, 3, 4, 5),
         ),

@@ -45,7 +45,7 @@ def render(result: ComparisonResult) -> str:
             tag("p", LEGEND, class_="soft"),
             tag("h2", "ホストが増えるとライセンスも増える"),
             _curves(result),
-            tag("h2", "値段の出所"),
+            tag("h2", "価格の出典"),
             _prices(result),
             tag("ul", *(tag("li", note) for note in result.notes)),
         ),

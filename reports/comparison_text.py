@@ -55,7 +55,7 @@ def _lines(result: ComparisonResult) -> Iterable[str]:
             points = "、".join(f"{point.hosts} 台 {count(point.quantity)}" for point in curve.points)
             yield f"  {curve.name}［根拠 {mark(curve.evidence)}］ {curve.letter}：{points} {curve.unit}"
     yield ""
-    yield "値段の出所"
+    yield "価格の出典"
     for entry in result.price_lists:
         rate = "" if entry.exchange_rate is None else f"、1 {entry.currency} = {entry.exchange_rate:g} 円"
         yield f"  {entry.name}［{PRICE_EVIDENCE[entry.evidence]}］（{entry.date}{rate}）：{entry.source}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 
-from layout.bill_records import BillItem, BillResult, TenantBill, YearAmount
+from layout.bill_records import NOTHING_DEDUCTED, BillItem, BillResult, TenantBill, YearAmount
 
 from .figures import number
 
@@ -21,6 +21,11 @@ def price_notes(bill: BillResult) -> tuple[str, ...]:
     """Says that prices are examples, where some are, and that products without a price are not free."""
     examples = (EXAMPLE_PRICES,) if any(prices.evidence == "example" for prices in bill.price_lists) else ()
     return examples if bill.left_out is None else (*examples, bill.left_out)
+
+
+def held_note(bill: BillResult) -> tuple[str, ...]:
+    """Says that licences held are not deducted, where licences are billed."""
+    return (NOTHING_DEDUCTED,) if any(item.category != "other" for item in bill.items) else ()
 
 
 def price_evidence(bill: BillResult, item: BillItem) -> str:

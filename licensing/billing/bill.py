@@ -7,7 +7,15 @@ from fractions import Fraction
 from pathlib import Path
 
 from estate.resolved import ResolvedEstate
-from layout.bill_records import BillItem, BillResult, BreakEven, PriceListReference, TenantBill, UnpricedProduct
+from layout.bill_records import (
+    NOTHING_DEDUCTED,
+    BillItem,
+    BillResult,
+    BreakEven,
+    PriceListReference,
+    TenantBill,
+    UnpricedProduct,
+)
 from layout.folder import PlanFolder
 from layout.licence_records import LicenceResult
 
@@ -170,5 +178,5 @@ def _notes(items: Sequence[BillItem], licences: LicenceResult, book: PriceBook, 
         notes.append("価格は例です。実際の価格ではありません。発注の前に販売元の見積で置き換えてください（--prices）。")
     if years > 1:
         notes.append(f"2 年目からのライセンスは {licences.fiscal_year} 年度の必要数が続くものとして計算しています。")
-    notes.append("保有しているライセンスは差し引いていません。必要数のすべてを購入する場合の額です。")
+    notes.append(NOTHING_DEDUCTED)
     return notes

@@ -87,12 +87,12 @@ def _because(group: Group, options: Sequence[RemedyResult], cheapest: RemedyResu
     shared = f"同じ規則の違反 {number} 件をまとめて消す額です（件ごとに足さないこと）" if number > 1 else ""
     unpriced = [KINDS[option.kind] for option in options if option.feasible and option.cost_jpy is None]
     if cheapest is None:
-        named = "値段の分かる対応がないため、最も安いものは言えません"
+        named = "価格の分かる対応がないため、最も安いものは言えません"
     elif cheapest.cost_jpy == 0:
         named = f"最も安いのは「{KINDS[cheapest.kind]}」で、ライセンスの費用はかかりません"
     else:
         named = f"最も安いのは「{KINDS[cheapest.kind]}」で {cheapest.cost_jpy:,} 円"
-    left = f"「{'」「'.join(unpriced)}」は値段が無いため比べていません" if unpriced and cheapest is not None else ""
+    left = f"「{'」「'.join(unpriced)}」は価格が無いため比べていません" if unpriced and cheapest is not None else ""
     day = (
         "指定した日だけの計数による額です。年度を通じた額は --as-of を付けずに数えてください"
         if group.trial.as_of

@@ -76,8 +76,8 @@ class Pricing:
             for product in products
         ]
         if any(product.grades for product in products):
-            return Purchase(quantity, rule.unit, packs, None, f"{what}。等級で値段が変わるため金額は出せません")
-        several = "。商品の違う行があるため最も高い商品の値段です" if len(products) > 1 else ""
+            return Purchase(quantity, rule.unit, packs, None, f"{what}。等級で価格が変わるため金額は出せません")
+        several = "。商品の違う行があるため最も高い商品の価格です" if len(products) > 1 else ""
         return self._priced(added, quantity, rule.unit, packs, what, several, dearest=True)
 
     def products(self, products: Sequence[ProductResult]) -> Purchase:

@@ -115,7 +115,7 @@ def retime(group: Group, retiming: Retiming) -> tuple[RemedyResult, dict[str, tu
     names = sorted(fitting)
     shown = names[0] + (f" ほか {len(names) - 1} 台" if len(names) > 1 else "")
     because = (
-        f"{shown}の繁忙期の vCPU 増をやめ、処理 {number} 件を枠の中で置き直す（通常の vCPU での長さ、期限、前後関係、"
+        f"{shown} の繁忙期の vCPU 増をやめ、処理 {number} 件を枠の中で置き直す（通常の vCPU での長さ、期限、前後関係、"
         f"再実行の余裕を独立した検査で確かめた）。{rest.because}"
         + (f"。{others}" if others else "")
         + "。失うもの：夜間の余裕が減る"

@@ -42,6 +42,12 @@ def add_up_problem(ratios: tuple[Ratio, ...]) -> str | None:
     return None if total == 1 else f"合計が 100% になりません（{'、'.join(ratios)}、合計 {_percent(total)}）"
 
 
+def as_percent(ratio: Ratio) -> str:
+    """Answers the ratio in per cent, `2/5` as `40%`; as it is written where per cent would not be exact, like `1/3`."""
+    shown = _percent(exact(ratio))
+    return shown if exact(shown) == exact(ratio) else ratio
+
+
 def _percent(ratio: Fraction) -> str:
     return f"{float(ratio * 100):.10g}%"
 

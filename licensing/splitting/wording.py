@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from layout.bill_records import SPLIT_BASES
 
 from .ground_records import Party
-from .records import SplitMethod, TenantTakes
+from .records import SplitMethod, TenantTakes, as_percent
 
 MONTHS_NOTE = (
     "年度途中の加入と脱退は月割りです。月の一部でも加入していれば 1 か月と数えます。"
@@ -48,7 +48,7 @@ def because(
 ) -> str:
     """Answers how an item was divided: parts, truncation, remainder, and whom it treats worse than alone."""
     names = {party.id: party.name for party in parties}
-    parts = " + ".join(f"{SPLIT_BASES[part.by]} {part.share}" for part in method.parts)
+    parts = " + ".join(f"{SPLIT_BASES[part.by]} {as_percent(part.share)}" for part in method.parts)
     taker = method.remainder
     if isinstance(taker, TenantTakes):
         who = names.get(taker.tenant, f"{taker.tenant}（この費目を負担しないため、負担が最大の団体）")

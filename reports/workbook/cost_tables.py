@@ -98,7 +98,7 @@ def comparison(paper: Paper, bill: BillResult) -> None:
         Column("提案 B\n（千円）", "thousand", width=14), Column("削減額 A−B\n（千円）", "thousand", width=14),
         Column("削減率", "rate", width=10), Column("増減", width=11),
         Column("うちライセンス\n（千円）", "thousand", width=16),
-        Column("単独の場合\n（千円）", "thousand", width=14), Column("単独との比較", width=26),
+        Column("ライセンスの\n単独費用（千円）", "thousand", width=17), Column("単独費用との比較", width=26),
     )  # fmt: skip
     formats = [column.format for column in columns]
     sheet.heads(columns, freeze_columns=2)

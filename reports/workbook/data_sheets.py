@@ -61,7 +61,7 @@ _ELEMENT_COLUMNS = (
     Column("費目ID"), Column("費目"), Column("分担方法ID"), Column("分担方法"), Column("団体ID"), Column("団体"),
     Column("負担割合", "ratio"), Column("要素"), Column("要素の割合", "ratio"), Column("要素の量", "number"),
     Column("要素の単位"), Column("端数の単位（円）", "yen"), Column("残りの負担者"), Column("残り（円）", "yen"),
-    Column("単独の場合（円）", "yen"), Column("区間下（円）", "yen"), Column("区間上（円）", "yen"), Column("根拠"),
+    Column("単独費用（円）", "yen"), Column("区間下（円）", "yen"), Column("区間上（円）", "yen"), Column("根拠"),
     Column("方法の出典"),
 )  # fmt: skip
 

@@ -10,7 +10,7 @@ from layout.wareki import fiscal_year_name
 
 from ..evidence import mark
 from ..ledgers import written
-from ..money import CATEGORIES, GRANTS, KINDS, price_notes, sums, tax, years_of
+from ..money import CATEGORIES, GRANTS, KINDS, held_note, price_notes, sums, tax, years_of
 from .paper import Cell, Column, Formula, Paper, Sheet
 
 NAME = "見積内訳書"
@@ -32,6 +32,7 @@ def estimate(paper: Paper, bill: BillResult, title: str) -> None:
             f"価格のない製品が {len(bill.unpriced)} 件あり、合計に含みません（0 円ではありません）。"
             if bill.unpriced
             else "すべての製品に価格があります。",
+            *held_note(bill),
             *price_notes(bill),
         ),
     )
@@ -41,7 +42,7 @@ def estimate(paper: Paper, bill: BillResult, title: str) -> None:
     columns = (
         Column("番号", "number", width=6), Column("区分", width=14), Column("費目", width=34), Column("段階", width=9),
         Column("初期・\n経常", width=8), Column("交付金等", width=9), Column("数量", "number", width=9),
-        Column("単位", width=13), Column("単価\n（円）", "yen", width=12),
+        Column("単位", width=13), Column("単価\n（円、税抜き）", "yen", width=12),
         *(Column(f"{year}年度\n（千円）", "thousand", width=12) for year in years),
         Column(f"契約期間計\n{months} か月\n（千円）", "thousand", width=14), Column("根拠", width=8),
         Column("価格表", width=14), Column("分担方法", width=13), Column("金額の理由・出典", width=40),
@@ -72,6 +73,7 @@ class _Body:
         if not items:
             return
         splits = {split.item: split.method_name for split in self.bill.splits}
+        lists = {prices.id: prices.name for prices in self.bill.price_lists}
         first = self.sheet.row
         for item in items:
             self.number += 1
@@ -81,7 +83,8 @@ class _Body:
                 self.number, CATEGORIES[category], item.name, item.phase, KINDS[item.kind], GRANTS[item.grant],
                 wanted, _unit(item), item.unit_price_jpy,
                 *(self._amount(item, amounts.get(year, 0)) for year in self.years),
-                self._row_sum(item.total_jpy), mark(item.basis), item.price_list or "", splits.get(item.id, item.split),
+                self._row_sum(item.total_jpy), mark(item.basis), lists.get(item.price_list or "", item.price_list),
+                splits.get(item.id, item.split),
                 f"{item.because}　出典：{item.source}",
             ]  # fmt: skip
             self.sheet.cells(cells, self._formats("text", "thousand"))
@@ -193,7 +196,7 @@ def _bought(item: BillItem) -> int | float | None:
 
 def _unit(item: BillItem) -> str:
     if item.packs is not None:
-        return f"組（{item.quantity:g} {item.unit or ''}）" if item.quantity is not None else "組"
+        return f"パック（{item.quantity:g} {item.unit or ''}）" if item.quantity is not None else "パック"
     return item.unit or ""
 
 

@@ -23,7 +23,7 @@ def cover(paper: Paper, record: ReportRecord, contents: Sequence[tuple[str, str,
     """Totals first, then what is missing, then the list of sheets."""
     title = f"{record.estate_name}　{fiscal_year_name(record.fiscal_year)} ライセンスと費用"
     notes = () if record.bill is None else price_notes(record.bill)
-    sheet = paper.sheet(COVER, title, (record.verdict, LEGEND, *notes))
+    sheet = paper.sheet(COVER, title, (record.verdict.replace("判定：", "計画の判定：", 1), LEGEND, *notes))
     columns = (Column("項目", width=34), Column("値", "thousand", width=24), Column("説明", width=70))
     sheet.heads(columns)
     texts = ["text", "text", "text"]

@@ -95,7 +95,7 @@ def _licences(paper: Paper, ledgers: Ledgers, *, counted: bool) -> None:
         Column("区分", width=7), Column("製造元", width=15), Column("製品", width=36), Column("エディション", width=12),
         _open("版"), Column("ライセンスの種類", width=16), Column("形態", width=14), Column("条件", width=34),
         Column("選択肢", width=22), Column("数量", "number", width=9), Column("単位", width=11),
-        Column("組数", "number", width=7), Column("使用者", width=14), Column("有効開始", "date", width=12),
+        Column("パック数", "number", width=10), Column("使用者", width=14), Column("有効開始", "date", width=12),
         Column("有効終了", "date", width=12), _open("購入日"), _open("購入元"), _open("購入部署"), _open("証書番号"),
         _open("保有部署"), _open("保管場所"), Column("計数の規則", width=32), Column("根拠", width=8),
         Column("出典", width=40),

@@ -26,11 +26,11 @@ MOST_TEXT = 32_000
 """Characters that are written of one text; a cell holds 32,767."""
 OPEN_MARK = "【要記入】"
 NOTICE_HEAD = "注意：契約書が優先します"
-_A4 = 9
+_A4, _A3 = 9, 8
 _WIDEST = 46
 _LINE_HEIGHT = 14
-_PAGE_WIDTH = 210
-"""Columns' widths that an A4 sheet across still shows readably."""
+_A4_WIDTH, _A3_WIDTH = 210, 297
+"""Columns' widths that a sheet across still shows readably."""
 _TEXTS = ("title", "block", "plain", "notice", "text", "data", "sum_text")
 RISKY = frozenset("=+-@")
 """First characters that make spreadsheets take a text for a formula."""
@@ -226,11 +226,18 @@ class Sheet:
             self.cells(row, formats)
 
     def close_table(self, columns: Sequence[Column], *, last: int | None = None) -> None:
-        """Ends the main table with its filter; a wide one goes over several pages, its first columns repeated.
+        """Ends the main table with its filter; a wide one is printed on A3, a wider one over several pages with its
+        first columns repeated.
 
         `last` is its last row where sums follow, which are not filtered.
         """
-        pages = max(1, math.ceil(sum(self._widths.values()) / _PAGE_WIDTH))
+        width = sum(self._widths.values())
+        large = width > _A4_WIDTH and not self.grows
+        if large:
+            self.raw.set_paper(_A3)
+        most = _A3_WIDTH if large else _A4_WIDTH
+        again = sum(self._widths[index] for index in range(self._frozen))
+        pages = 1 if width <= most else math.ceil((width - again) / (most - again))
         self.raw.fit_to_pages(pages, 0)
         if pages > 1 and self._frozen:
             self.raw.repeat_columns(0, self._frozen - 1)

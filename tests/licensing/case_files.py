@@ -37,8 +37,8 @@ class CaseHost(CaseRecord):
     sockets: int
     cores: int
     """Per socket."""
-    threads: int = 2
-    """Per core."""
+    threads: int | None = 2
+    """Per core; null where a bare layout does not say it."""
     factors: dict[str, float] = {}
     model: str = "xeon"
     socket_capacity: int | None = None

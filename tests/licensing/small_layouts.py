@@ -27,7 +27,7 @@ def host(
     model: str = "xeon",
     products: Sequence[Product] = (),
     socket_capacity: int | None = None,
-    threads: int = 2,
+    threads: int | None = 2,
     memory_mib: int = 524288,
 ) -> HostRecord:
     return HostRecord(
@@ -37,7 +37,6 @@ def host(
         sockets=sockets,
         socket_capacity=socket_capacity or sockets,
         cores_per_socket=cores,
-        threads_per_core=threads,
         core_factors=dict({"oracle": 0.5} if factors is None else factors),
         memory_mib=memory_mib,
         disk_gib=7680.0,
@@ -46,6 +45,7 @@ def host(
         spare=False,
         pools=(),
         products=tuple(products),
+        **({} if threads is None else {"threads_per_core": threads}),
     )
 
 

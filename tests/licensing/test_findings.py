@@ -77,6 +77,17 @@ def test_every_product_line_shows_its_evidence_and_the_contract_prevails():
     assert "［未確認］" not in text
 
 
+def test_every_part_of_a_number_is_shown_on_request():
+    result = licensing.count(plan(may_run_on="primary"), fiscal_year=2027, entitlements=[], series=True)
+    parts = [f"        {detail.because}" for product in result.products for detail in product.details]
+    assert parts
+    assert not set(parts) & set(licensing.text(result).splitlines())
+    lines = licensing.text(result, detail=True).splitlines()
+    assert set(parts) <= set(lines)
+    # Days as in the violations: the last one included.
+    assert "      令和9年4月1日から令和10年3月31日まで  36 Processor" in lines
+
+
 @pytest.mark.parametrize("as_of", [None, "2021-01-01"])
 def test_unverified_values_are_marked(as_of):
     from datetime import date

@@ -87,13 +87,21 @@ def test_every_sheet_is_there_and_says_that_the_contract_prevails(data):
 
 
 def test_every_sheet_is_ready_to_print(data):
-    for sheet in opened(data):
+    book = opened(data)
+    for sheet in book:
         assert sheet.page_setup.orientation == "landscape"
-        assert str(sheet.page_setup.paperSize) == sheet.PAPERSIZE_A4
+        assert str(sheet.page_setup.paperSize) in (sheet.PAPERSIZE_A3, sheet.PAPERSIZE_A4), sheet.title
         assert sheet.page_setup.fitToHeight == 0
         assert re.fullmatch(r"\$\d+:\$\d+", sheet.print_title_rows), sheet.title
         assert sheet.freeze_panes is not None
         assert "&P" in sheet.oddFooter.center.text
+    # Five years are read on one sheet of paper; a row of the cover or of a comparison needs no large one.
+    assert [pages(book[name]) for name in ("見積内訳書", "A対B", "表紙")] == [("8", 1), ("9", 1), ("9", 1)]
+
+
+def pages(sheet):
+    """Paper's number (9 A4, 8 A3) and how many of them lie side by side."""
+    return str(sheet.page_setup.paperSize), sheet.page_setup.fitToWidth or 1
 
 
 def test_the_estimate_has_the_bill_to_the_yen(record, data):
@@ -173,7 +181,7 @@ def test_rises_stand_beside_savings(data):
     assert [(line["団体"], line["増減"]) for line in lines] == [("延岡市", "削減"), ("日田市", "増加"), ("計", "削減")]
     assert lines[1]["削減額 A−B\n（千円）"] == 300_000_000 - 438_755_200
     assert lines[1]["削減率"] == pytest.approx(-138_755_200 / 300_000_000)
-    assert lines[1]["単独との比較"] == "単独より高い負担です"
+    assert lines[1]["単独費用との比較"] == "単独より高い負担です"
 
 
 def test_a_municipality_without_a_current_cost_is_in_no_saving(record):

@@ -111,7 +111,7 @@ def test_without_prices_only_what_is_free_has_a_cost():
         "pin": 0,
     }
     assert remedies.cheapest == "pin"
-    assert "「最大の不足を買う」は値段が無いため比べていません" in remedies.because
+    assert "「最大の不足を買う」は価格が無いため比べていません" in remedies.because
 
 
 def test_no_violations_no_remedies():
