@@ -201,6 +201,17 @@ class BillResult(LayoutRecord):
     tenants: tuple[TenantBill, ...]
     break_evens: tuple[BreakEven, ...] = ()
 
+    @property
+    def left_out(self) -> str | None:
+        """What no amount knows of products without one, in one sentence: they are not free. None where all have one."""
+        if not self.unpriced:
+            return None
+        names = "、".join(dict.fromkeys(product.name for product in self.unpriced))
+        return (
+            f"金額を出せない製品 {len(self.unpriced)} 件（{names}）の費用は、提案（B）に入っていません。"
+            "0 円ではないので、その分だけ B は少なく、削減額と削減率は大きく見えます。"
+        )
+
     def to_json(self) -> str:
         """Answers the document of `bill.json` and of `--json`."""
         return self.model_dump_json(by_alias=True, indent=1) + "\n"

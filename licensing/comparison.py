@@ -180,7 +180,7 @@ def _verdict(layouts: Sequence[ComparedLayout], products: Sequence[ComparedProdu
         what.append("ホスト " + "、".join(f"{one.letter} {_hosts(one)}" for one in layouts))
     if len(_known_violations(layouts)) > 1:
         what.append("違反 " + "、".join(f"{one.letter} {_violations(one)}" for one in layouts))
-    return f"判定：差あり — {'。'.join([*what, _cheapest(layouts, years)])}"
+    return f"判定：差あり — {'。'.join([*what, _cheapest(layouts, products, years)])}"
 
 
 def _known_violations(layouts: Sequence[ComparedLayout]) -> set[int]:
@@ -195,13 +195,22 @@ def _violations(one: ComparedLayout) -> str:
     return "不明" if one.violations is None else f"{one.violations} 件"
 
 
-def _cheapest(layouts: Sequence[ComparedLayout], years: int) -> str:
+def _cheapest(layouts: Sequence[ComparedLayout], products: Sequence[ComparedProduct], years: int) -> str:
     totals = [(one.total_jpy, one) for one in layouts if one.total_jpy is not None]
     sums, what = totals, "ホストとライセンス"
     if len(totals) < len(layouts):
         sums, what = [(one.licences_jpy, one) for one in layouts if one.licences_jpy is not None], "ライセンス"
     if len(sums) < len(layouts):
         return "価格が揃わないため、どれが安いかは言えません"
+    # What has no price is not free: it may be left out only where every layout needs the same of it.
+    unknown = [
+        product.name
+        for product in products
+        if any(count.cost_jpy is None for count in product.counts) and any(count.difference for count in product.counts)
+    ]
+    if unknown:
+        names = "、".join(dict.fromkeys(unknown))
+        return f"価格の無い製品（{names}）の必要数が違うため、どれが安いかは言えません"
     but = "（価格の無いものを除く）" if any(one.unpriced for one in layouts) else ""
     cheapest = min(sums, key=lambda pair: pair[0])
     dearest = max(sums, key=lambda pair: pair[0])

@@ -6,7 +6,7 @@ from layout.bill_records import SPLIT_BASES, BillItem, BillResult, ItemSplit, Te
 from layout.licence_records import LicenceResult, RemedyResult, ViolationRemedies
 from layout.wareki import fiscal_year_name
 
-from .evidence import LEGEND, PRICE_EVIDENCE, mark
+from .evidence import LEGEND, PRICE_EVIDENCE, mark, of_rule
 from .figures import count, number, period, share
 from .ledgers import written
 from .markup import Markup, Part, join, table, tag
@@ -314,7 +314,9 @@ def _price_lists(bill: BillResult) -> Markup:
 
 def _remedies(case: ViolationRemedies, names: dict[str, str], licences: LicenceResult) -> Markup:
     product = names.get(case.rule, case.rule)
-    evidence = next((mark(each.evidence) for each in licences.products if each.rule == case.rule), "—")
+    evidence = next(
+        (of_rule(each.evidence, each.unverified) for each in licences.products if each.rule == case.rule), "—"
+    )
     what = case.vm or case.host or "製品全体"
     return table(
         f"{product}：{what}、{period(case.from_, case.until)}（根拠 {evidence}）— {case.because}",

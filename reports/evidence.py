@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 EVIDENCE = {
     "P": "販売元の文書",
@@ -29,6 +29,12 @@ def mark(evidence: str) -> str:
     if evidence == "unverified":
         return "未確認"
     return BASIS.get(evidence, evidence)
+
+
+def of_rule(evidence: str, unverified: Collection[str]) -> str:
+    """The mark of a rule: also 未確認 where only some of its values were not checked."""
+    own = mark(evidence)
+    return f"{own}・未確認" if unverified and evidence != "unverified" else own
 
 
 def marks(evidences: Iterable[str]) -> str:

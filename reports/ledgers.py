@@ -13,6 +13,8 @@ from layout.folder import PlanFolder
 from layout.licence_records import LicenceResult, ProductResult
 from layout.records import Product
 
+from .evidence import of_rule
+
 _VENDORS = {
     "oracle": "Oracle",
     "microsoft": "Microsoft",
@@ -68,7 +70,7 @@ class InstalledProduct:
     vendor: str | None
     edition: str | None
     evidence: str | None
-    """None where nothing was counted yet."""
+    """The mark as pages print it; None where nothing was counted yet."""
 
 
 @dataclass(frozen=True)
@@ -219,7 +221,7 @@ def _product(product: Product | None, counted: dict[str, ProductResult]) -> Inst
         options=written(product.options),
         vendor=vendor(product.rule) or (result.vendor if result is not None else None),
         edition=edition(product.rule, product.options),
-        evidence=result.evidence if result is not None else None,
+        evidence=of_rule(result.evidence, result.unverified) if result is not None else None,
     )
 
 
@@ -232,7 +234,8 @@ def _licences(plan: PlanFolder, licences: LicenceResult | None) -> tuple[Licence
             edition=edition(product.rule, product.options), options=written(product.options),
             metric=f"{product.unit}単位", form=_form(product), terms=product.because,
             quantity=float(product.quantity), packs=product.packs, unit=product.unit, owner="全団体",
-            valid_from=None, valid_until=None, evidence=product.evidence, source=product.source,
+            valid_from=None, valid_until=None, evidence=of_rule(product.evidence, product.unverified),
+            source=product.source,
         )
         for product in products
     ]  # fmt: skip
@@ -250,7 +253,8 @@ def _licences(plan: PlanFolder, licences: LicenceResult | None) -> tuple[Licence
                 quantity=float(held.quantity), packs=None, unit="" if result is None else result.unit,
                 owner="、".join(tenants.get(each, each) for each in held.tenants) or "全団体",
                 valid_from=held.from_, valid_until=held.until,
-                evidence=result.evidence if result is not None else None, source=held.source,
+                evidence=of_rule(result.evidence, result.unverified) if result is not None else None,
+                source=held.source,
             )
         )  # fmt: skip
     return tuple(lines)

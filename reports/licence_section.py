@@ -6,7 +6,7 @@ from datetime import datetime
 
 from layout.licence_records import LicenceResult, MovementResult, ProductResult, ViolationResult
 
-from .evidence import LEGEND, mark
+from .evidence import LEGEND, of_rule
 from .figures import count, period
 from .markup import Markup, Part, join, table, tag
 from .record import ReportRecord
@@ -42,7 +42,7 @@ def _products(licences: LicenceResult) -> Markup:
                 tag("strong", count(product.quantity)),
                 tag("span", product.unit, _packs(product), class_="keep"),
                 _period(product.at, product.until),
-                mark(product.evidence),
+                of_rule(product.evidence, product.unverified),
                 _reasons(product),
             )
             for product in licences.products

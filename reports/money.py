@@ -18,8 +18,9 @@ EXAMPLE_PRICES = "価格は動作を示すための例を含みます。実際�
 
 
 def price_notes(bill: BillResult) -> tuple[str, ...]:
-    """Says that prices are examples, where some are."""
-    return (EXAMPLE_PRICES,) if any(prices.evidence == "example" for prices in bill.price_lists) else ()
+    """Says that prices are examples, where some are, and that products without a price are not free."""
+    examples = (EXAMPLE_PRICES,) if any(prices.evidence == "example" for prices in bill.price_lists) else ()
+    return examples if bill.left_out is None else (*examples, bill.left_out)
 
 
 def held_note(bill: BillResult) -> tuple[str, ...]:

@@ -139,7 +139,7 @@ def _verdict(
     total = sum(item.total_jpy for item in items)
     said = [f"判定：{years} 年間の総額 {thousand(total)} 千円（税抜{_example(items, book)}）"]
     if unpriced:
-        said.append(f"金額を出せない製品 {len(unpriced)} 件は含まない")
+        said.append(f"金額を出せない製品 {len(unpriced)} 件の費用は入っていない")
     known = [tenant for tenant in tenants if tenant.current_jpy is not None]
     if not known:
         return f"{'、'.join(said)} — 現行の費用（A）が無いため比較しません"

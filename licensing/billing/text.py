@@ -45,6 +45,8 @@ def _lines(result: BillResult, *, detail: bool) -> Iterable[str]:
         yield "  構成ファイルに現行の費用（current_costs）が無いため、比較できません"
     else:
         yield from _comparison(result)
+        if result.left_out is not None:
+            yield f"  注意：{result.left_out}"
     yield from _over(result)
     if result.break_evens:
         yield ""

@@ -8,7 +8,7 @@ from layout.bill_records import SPLIT_BASES, BillResult
 from layout.licence_records import LicenceResult
 
 from ..bill_section import REMEDIES
-from ..evidence import PRICE_EVIDENCE, mark
+from ..evidence import PRICE_EVIDENCE, mark, of_rule
 from ..ledgers import written
 from ..money import CATEGORIES, GRANTS, KINDS, price_evidence, years_of
 from .paper import Cell, Column, Moment, Paper
@@ -26,7 +26,7 @@ def bill_data(paper: Paper, bill: BillResult) -> None:
 
 def licence_data(paper: Paper, licences: LicenceResult) -> None:
     """Details with their reasons, violations, remedies, and the series where it was asked for."""
-    evidence = {product.rule: mark(product.evidence) for product in licences.products}
+    evidence = {product.rule: of_rule(product.evidence, product.unverified) for product in licences.products}
     paper.tidy("データ_計数の内訳", _DETAIL_COLUMNS, _details(licences))
     paper.tidy("データ_違反", _VIOLATION_COLUMNS, _violations(licences, evidence))
     paper.tidy("データ_対応策", _REMEDY_COLUMNS, _remedies(licences, evidence))
@@ -126,7 +126,7 @@ def _details(licences: LicenceResult) -> Iterator[_Row]:
             yield (
                 product.rule, product.name, written(product.options), line.host, line.vm, line.quantity, product.unit,
                 line.grade, line.because, Moment(product.at), Moment(product.until), product.law,
-                mark(product.evidence), product.source, "、".join(product.unverified),
+                of_rule(product.evidence, product.unverified), product.source, "、".join(product.unverified),
             )  # fmt: skip
 
 
@@ -173,4 +173,4 @@ def _series(licences: LicenceResult) -> Iterator[_Row]:
     for product in licences.products:
         for step in product.series or ():
             yield (product.rule, product.name, Moment(step.from_), Moment(step.until), step.quantity, product.unit,
-                   mark(product.evidence))  # fmt: skip
+                   of_rule(product.evidence, product.unverified))  # fmt: skip

@@ -9,7 +9,7 @@ from layout.bill_records import BillResult
 from layout.licence_records import LicenceResult
 from layout.wareki import fiscal_year_name
 
-from ..evidence import LEGEND, PRICE_EVIDENCE, mark
+from ..evidence import LEGEND, PRICE_EVIDENCE, of_rule
 from ..ledgers import written
 from ..money import change_sentence, price_notes, sums, taxed_total
 from ..record import ReportRecord
@@ -61,8 +61,8 @@ def grounds(paper: Paper, licences: LicenceResult | None, bill: BillResult | Non
         [
             (
                 product.rule, product.name, written(product.options), product.quantity, product.unit,
-                mark(product.evidence), product.source, product.valid_from, "、".join(product.unverified),
-                product.because, "　".join(product.notes),
+                of_rule(product.evidence, product.unverified), product.source, product.valid_from,
+                "、".join(product.unverified), product.because, "　".join(product.notes),
             )
             for product in products
         ],

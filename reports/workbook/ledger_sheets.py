@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..evidence import LEGEND, mark
+from ..evidence import LEGEND
 from ..ledgers import Ledgers
 from .paper import OPEN_MARK, Cell, Column, Paper
 
@@ -76,7 +76,7 @@ def _installed(paper: Paper, ledgers: Ledgers) -> None:
             if product is None
             else (
                 product.vendor, product.name, product.edition, None, product.options, product.rule,
-                "未計数" if product.evidence is None else mark(product.evidence),
+                product.evidence or "未計数",
             )
         )  # fmt: skip
         rows.append(
@@ -104,7 +104,7 @@ def _licences(paper: Paper, ledgers: Ledgers, *, counted: bool) -> None:
         (
             line.state, line.vendor, line.product, line.edition, None, line.metric, line.form, line.terms, line.options,
             line.quantity, line.unit, line.packs, line.owner, line.valid_from, line.valid_until, None, None, None, None,
-            None, None, line.rule, "未計数" if line.evidence is None else mark(line.evidence), line.source,
+            None, None, line.rule, line.evidence or "未計数", line.source,
         )
         for line in ledgers.licences
     ]  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from layout import folder
+from layout import layout_file
 from layout.errors import FolderError
 from layout.records import Layout
 
@@ -36,7 +36,7 @@ def least() -> dict[str, Any]:
 def read(tmp_path: Path, document: dict[str, Any]) -> Layout:
     path = tmp_path / "layout.json"
     path.write_text(json.dumps(document), encoding="utf-8")
-    return folder.read_layout(path)
+    return layout_file.read_layout(path)
 
 
 def test_what_is_left_out_follows_from_the_rest(tmp_path: Path):

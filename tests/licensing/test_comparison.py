@@ -84,8 +84,16 @@ def test_what_has_no_price_is_listed_and_in_no_sum():
     assert webotx.because == "価格表に価格がありません"
     assert [one.licences_jpy for one in result.layouts] == [400_000, 400_000]
     assert [one.unpriced for one in result.layouts] == [(), (WEBOTX.rule,)]
-    assert result.verdict.endswith("ホストとライセンスの 5 年の費用はどれも 1,800,000 円（価格の無いものを除く）")
+    assert result.verdict.endswith(f"価格の無い製品（{webotx.name}）の必要数が違うため、どれが安いかは言えません")
     assert any(WEBOTX.rule in note for note in result.notes)
+
+
+def test_what_has_no_price_may_be_left_out_where_every_layout_needs_the_same():
+    one = vm("a", "kvm01", [SQL, WEBOTX])
+    result = compared(layout(HOSTS, [one]), layout(HOSTS, [one, vm("b", "kvm01", [SQL])]))
+    assert result.verdict.endswith(
+        "は A が最も安く 1,800,000 円、最も高い B より 400,000 円少ない（価格の無いものを除く）"
+    )
 
 
 def test_a_host_model_without_a_price_leaves_the_hosts_out():

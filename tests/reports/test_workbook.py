@@ -17,6 +17,7 @@ from layout import folder
 from layout.bill_records import BillResult
 from layout.licence_records import CONTRACT_PREVAILS
 from reports import workbook
+from reports.ledgers import ledgers
 from reports.record import gather
 from tests.reports import folders
 
@@ -219,6 +220,24 @@ def test_the_ledgers_leave_open_what_the_buyer_knows(record, data):
     assert [line["根拠"] for line in licences] == ["D", "P", "未確認"]
     assert len(table(book["ハードウェア台帳"])) == 6
     assert len(table(book["導入ソフトウェア台帳"])) == len(record.ledgers.installed) == 12
+
+
+def test_a_rule_with_a_value_that_nobody_checked_is_marked_on_every_sheet(record, tmp_path):
+    plan = folders.write(tmp_path / "out")
+    first, *others = record.licences.products
+    changed = first.model_copy(update={"unverified": ("x86 の換算係数",)})
+    licences = record.licences.model_copy(update={"products": (changed, *others)})
+    book = opened(workbook.render(replace(record, licences=licences, ledgers=ledgers(plan, licences))))
+    for name in ("ライセンス台帳", "データ_計数の内訳", "根拠"):
+        rule = "計数の規則" if "台帳" in name else "規則"
+        marks = {line["根拠"] for line in table(book[name]) if line[rule] == first.rule}
+        assert marks == {"D・未確認"}, name
+
+
+def test_what_has_no_price_does_not_look_like_a_saving(record, data):
+    for name in ("見積内訳書", "A対B", "表紙"):
+        told = {cell for row in rows(opened(data)[name]) for cell in row}
+        assert record.bill.left_out in told, name
 
 
 def test_data_sheets_are_tidy(data):

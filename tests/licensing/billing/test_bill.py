@@ -79,7 +79,9 @@ def test_what_has_no_price_is_in_no_sum(tmp_path):
     assert [item.rule for item in result.items] == ["sraoss-powergres.os"]
     (unpriced,) = result.unpriced
     assert (unpriced.rule, unpriced.quantity, unpriced.because) == ("ibm.vpc", 12, "価格表に価格がありません")
-    assert "金額を出せない製品 1 件は含まない" in result.verdict
+    assert "金額を出せない製品 1 件の費用は入っていない" in result.verdict
+    assert result.left_out is not None
+    assert result.unpriced[0].name in result.left_out
     assert "0 円ではない" in billing.text(result)
 
 

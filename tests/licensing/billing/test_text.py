@@ -67,6 +67,8 @@ def test_what_every_page_says(result):
     assert "規則の根拠 P" in text
     assert "金額を出せない製品（合計に含まない。0 円ではない）" in text
     assert [f"{product.name}［規則の根拠 {product.evidence}］" in text for product in result.unpriced] == [True]
+    assert result.left_out is not None
+    assert "注意：金額を出せない製品 1 件（" in "".join(blocks(text, "現行（A）と提案（B）の比較"))
     for pair in result.break_evens:
         assert pair.because.count("［根拠 ") == 2 or pair.at is None
         assert pair.because in text
