@@ -57,9 +57,10 @@ class Reach:
             for name in vm.affinity:
                 if name not in hosts and name not in host_sets:
                     together.setdefault(name, []).append(vm)
-        for vm in layout.vms:
-            if vm.id in together:  # its own name stands for the VM that the others stay with
-                together[vm.id].append(vm)
+        if together:
+            for vm in layout.vms:
+                if vm.id in together:  # the VM that the others name and stay with
+                    together[vm.id].append(vm)
         return cls(
             hosts=hosts,
             host_sets=host_sets,
@@ -76,8 +77,10 @@ class Reach:
 
     def running(self, vm: VmRecord, at: datetime) -> str:
         """Answers the host that the VM runs on at an instant."""
-        moves = self.moves.get(vm.id, ())
-        done = bisect_right(moves, at, key=lambda move: move.at) if moves else 0
+        moves = self.moves.get(vm.id)
+        if moves is None:
+            return vm.host
+        done = bisect_right(moves, at, key=lambda move: move.at)
         return moves[done - 1].to_host if done else self._home(vm)
 
     def vcpu_at(self, vm: VmRecord, at: datetime) -> int:
