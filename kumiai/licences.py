@@ -51,7 +51,7 @@ def count(
     as_json: Annotated[bool, typer.Option("--json", help="JSON で出力する")] = False,
 ) -> None:
     """この構成に要るライセンスの数と、年度内に起こる違反を示す。"""
-    with paused_collector():
+    with paused_collector(frozen=True):
         _count(
             source, as_of, rules, prices, rate, years, ways_out=ways_out, series=series, detail=detail, as_json=as_json
         )

@@ -12,12 +12,17 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def paused_collector() -> Iterator[None]:
-    """Switches the collector off inside, and on again if it was on."""
+def paused_collector(*, frozen: bool = False) -> Iterator[None]:
+    """Switches the collector off inside, and on again if it was on.
+
+    With `frozen` it never looks at what was made inside: for a command that is about to end.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        if frozen:
+            gc.freeze()
         if was_on:
             gc.enable()

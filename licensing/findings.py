@@ -11,7 +11,8 @@ from .cells import Exact
 from .engine import Share, users_of
 from .lines import Line
 from .reach import Reach
-from .timeline import Owed, Step, owed, steps
+from .timeline import HostsOf, Owed, Step, owed, steps
+from .tracker import Tracker
 
 
 @dataclass(frozen=True)
@@ -50,17 +51,25 @@ def reach_steps(counted: Iterable[tuple[Line, Owed]]) -> Iterable[tuple[Line, St
 
 def movement(line: Line, planned: Step, reach: Reach, start: datetime, end: datetime) -> Movement:
     """Counts the same year with every VM pinned, and with every VM free to use its whole site."""
-    pinned = owed(steps(line, reach, start, end, lambda vm, at, _: reach.here(vm, at))).peak
-    free = owed(steps(line, reach, start, end, lambda vm, at, _: reach.on_site(vm, at))).peak
-    return Movement(
-        line,
-        planned.quantity,
-        pinned.quantity,
-        free.quantity,
-        planned.hosts,
-        pinned.hosts,
-        free.hosts,
+    pinned, pinned_hosts = _with_reach(line, planned, reach, start, end, lambda vm, at, _: reach.here(vm, at))
+    free, free_hosts = _with_reach(line, planned, reach, start, end, lambda vm, at, _: reach.on_site(vm, at))
+    return Movement(line, planned.quantity, pinned, free, planned.hosts, pinned_hosts, free_hosts)
+
+
+def _with_reach(
+    line: Line, planned: Step, reach: Reach, start: datetime, end: datetime, hosts_of: HostsOf
+) -> tuple[Exact, int]:
+    """The greatest count of the year with another reach, and how many hosts it counts."""
+    if (planned.from_, planned.until) != (start, end) or not planned.steady:
+        peak = owed(steps(line, reach, start, end, hosts_of)).peak
+        return peak.quantity, peak.hosts
+    # Nothing changes all year: the uses are known, and only their hosts are others.
+    tracker = Tracker(reach.hosts)
+    tracker.add_all(
+        use._replace(hosts=hosts_of(use.vm, start, use.counting)) if use.vm and use.counting.on_hosts else use
+        for use in planned.uses
     )
+    return tracker.quantity(), tracker.hosts()
 
 
 def curve(line: Line, planned: Step) -> Curve:

@@ -85,6 +85,11 @@ class Step:
         return self.moment.uses
 
     @property
+    def steady(self) -> bool:
+        """Whether every use stays as it is while the version holds."""
+        return not self.moment.roll.changing
+
+    @property
     def tally(self) -> Tally:
         """The count with every number that went in."""
         return self.moment.tally
