@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
@@ -23,9 +23,10 @@ from layout.licence_records import (
     SeriesStep,
     ViolationResult,
 )
-from layout.records import Layout
+from layout.records import Layout, LayoutRecord
 
 from . import findings, inputs, violations, wording
+from .aside import Aside
 from .cells import Exact, VmCell, slim
 from .engine import Share
 from .errors import LicensingError
@@ -34,6 +35,19 @@ from .reach import Reach
 from .records import Pack
 from .rulebook import load_rules
 from .timeline import Owed, Step, fiscal_span, joined, midnight, owed, steps
+
+WORTH_A_PROCESS = 10_000
+"""Uses of products that count the hosts they reach: from here on a second process saves time."""
+
+Counted = tuple[Line, tuple[Step, ...]]
+
+
+class Part(LayoutRecord):
+    """The part of a result that comes from some of a layout's products."""
+
+    products: tuple[ProductResult, ...]
+    movement: tuple[MovementResult, ...]
+    host_curve: tuple[CurveResult, ...]
 
 
 def count(
@@ -72,23 +86,29 @@ def _count(
 ) -> LicenceResult:
     book = load_rules(rules_dir)
     inputs.check(layout, entitlements or (), book)
-    start, end = fiscal_span(fiscal_year)
-    if as_of is not None:
-        if as_of.year not in inputs.YEARS:
-            first, last = inputs.YEARS[0], inputs.YEARS[-1]
-            raise LicensingError(f"--as-of: {as_of} は {first} 年から {last} 年までの日付ではありません")
-        start = midnight(as_of)
-        end = start + timedelta(days=1)
+    start, end = _span(fiscal_year, as_of)
     reach = Reach.of(layout, residents)
-    counted = [(line, steps(line, reach, start, end)) for line in lines_of(layout, book)]
-    needed = [(line, owed(of)) for line, of in counted]
-    found = () if entitlements is None else violations.find(counted, entitlements, reach, start, end)
-    products = tuple(
-        product_of(line, due, of if series else None) for (line, due), (_, of) in zip(needed, counted, strict=True)
-    )
+    lines = lines_of(layout, book)
+    wide = [line for line in lines if findings.may_reach(line)]
+    large = sum(len(line.vms) for line in wide) >= WORTH_A_PROCESS
+
+    def counted(some: Iterable[Line]) -> list[Counted]:
+        return [(line, steps(line, reach, start, end)) for line in some]
+
+    def part(some: Sequence[Counted]) -> Part:
+        return _part(some, reach, start, end, series=series)
+
+    with Aside(lambda: part(counted(wide)).model_dump_json(by_alias=True).encode(), worth=large) as aside:
+        of_narrow = counted(line for line in lines if line not in wide)
+        narrow = part(of_narrow)
+        answer = aside.answer()
+        of_wide = counted(wide) if answer is None or entitlements is not None else []
+        widely = part(of_wide) if answer is None else Part.model_validate_json(answer, strict=True)
+    known = {_article(product): product for product in (*narrow.products, *widely.products)}
+    products = tuple(known[line.rule.id, repr(dict(line.options))] for line in lines)
+    found = () if entitlements is None else violations.find([*of_narrow, *of_wide], entitlements, reach, start, end)
     named = [f"{p.name} {wording.plain(p.quantity)} {p.unit}" for p in products]
     violated = tuple(_violation(violation) for violation in found)
-    reaching = tuple(findings.reach_steps(needed))
     return LicenceResult(
         layout_digest=layout_digest or layout_file.layout_digest(layout),
         verdict=wording.verdict(named, found, entitlements_known=entitlements is not None),
@@ -98,11 +118,37 @@ def _count(
         products=products,
         violations=violated,
         findings=FindingsResult(
-            movement=tuple(_movement(findings.movement(line, step, reach, start, end)) for line, step in reaching),
+            movement=widely.movement,
             busy_season=tuple(violation for violation in violated if violation.busy_season),
-            host_curve=tuple(_curve(findings.curve(line, step)) for line, step in reaching),
+            host_curve=widely.host_curve,
         ),
     )
+
+
+def _article(product: ProductResult) -> tuple[str, str]:
+    return product.rule, repr(product.options)
+
+
+def _part(counted: Iterable[Counted], reach: Reach, start: datetime, end: datetime, *, series: bool) -> Part:
+    """What some lines need, and what follows from the hosts that their VMs can reach."""
+    needed = [(line, owed(of), of) for line, of in counted]
+    products = tuple(product_of(line, due, of if series else None) for line, due, of in needed)
+    reaching = tuple(findings.reach_steps((line, due) for line, due, _ in needed))
+    return Part(
+        products=products,
+        movement=tuple(_movement(findings.movement(line, step, reach, start, end)) for line, step in reaching),
+        host_curve=tuple(_curve(findings.curve(line, step)) for line, step in reaching),
+    )
+
+
+def _span(fiscal_year: int, as_of: date | None) -> tuple[datetime, datetime]:
+    """The fiscal year, or the day that was asked for."""
+    if as_of is None:
+        return fiscal_span(fiscal_year)
+    if as_of.year not in inputs.YEARS:
+        first, last = inputs.YEARS[0], inputs.YEARS[-1]
+        raise LicensingError(f"--as-of: {as_of} は {first} 年から {last} 年までの日付ではありません")
+    return midnight(as_of), midnight(as_of) + timedelta(days=1)
 
 
 def product_of(line: Line, due: Owed, series: Sequence[Step] | None) -> ProductResult:
@@ -210,7 +256,12 @@ def _curve(found: findings.Curve) -> CurveResult:
     points = tuple(
         CurvePoint(hosts=hosts, quantity=wording.number(quantity)) for hosts, quantity in enumerate(found.quantities, 1)
     )
-    shown = "、".join(f"{point.hosts} 台 {wording.plain(point.quantity)}" for point in points)
+    # Of hundreds of hosts the first and the last few say how the curve runs.
+    told = points if len(points) <= 16 else (*points[:8], *points[-4:])
+    parts = [f"{point.hosts} 台 {wording.plain(point.quantity)}" for point in told]
+    if len(told) < len(points):
+        parts.insert(8, "…")
+    shown = "、".join(parts)
     return CurveResult(
         rule=rule.id,
         unit=rule.unit,

@@ -40,6 +40,12 @@ class Curve:
     quantities: tuple[Exact, ...]
 
 
+def may_reach(line: Line) -> bool:
+    """Answers whether a version of the rule counts the hosts that VMs can reach, so that `reach_steps` may name it."""
+    ways = (counting for version in line.rule.versions for counting in version.counts)
+    return bool(line.vms) and any(counting.on_hosts and counting.scope.hosts == "reachable" for counting in ways)
+
+
 def reach_steps(counted: Iterable[tuple[Line, Owed]]) -> Iterable[tuple[Line, Step]]:
     """Answers the deciding step of every line whose rule counts all hosts that a VM can reach."""
     for line, needed in counted:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 
@@ -61,13 +61,21 @@ def _layout(layout: Layout) -> Iterable[str]:
             yield f"{where}: 時刻に時差がありません（+09:00 を付けてください）"
         else:
             moves.setdefault(move.vm, []).append(move)
+    yield from _vms(layout, hosts, sets, moves)
+
+
+def _vms(
+    layout: Layout, hosts: Collection[str], sets: Collection[str], moves: Mapping[str, Sequence[MoveRecord]]
+) -> Iterable[str]:
     for vm in layout.vms:
         where = f"仮想サーバ {vm.id}"
         if vm.host not in hosts or vm.may_run_on not in sets:
             yield from _known(where, "ホスト", vm.host, hosts)
             yield from _known(where, "may_run_on のホスト集合", vm.may_run_on, sets)
-        yield from _memory(vm.memory_mib, where)
-        yield from _vcpus(vm, where)
+        if not 0 <= vm.memory_mib <= LARGEST:
+            yield from _memory(vm.memory_mib, where)
+        if vm.vcpu_changes or vm.from_ or vm.until or not 1 <= vm.vcpu <= vm.vcpu_max <= LARGEST:
+            yield from _vcpus(vm, where)
         if vm.id in moves:
             yield from _path(vm, sorted(moves[vm.id], key=lambda move: move.at), where)
 
