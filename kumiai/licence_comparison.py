@@ -25,7 +25,7 @@ def compare(
     rate: Annotated[
         list[str] | None, typer.Option("--rate", metavar="CUR=円", help="為替レート。例 USD=150.25")
     ] = None,
-    years: Annotated[int, typer.Option("--years", min=1, max=30, help="契約の年数")] = 5,
+    years: Annotated[int, typer.Option("--years", help="契約の年数 (1 から 30)")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="JSON で出力する")] = False,
 ) -> None:
     """いくつかの構成で、必要なライセンスと費用を並べて比べる。最初の構成との差を示す。"""
@@ -37,6 +37,7 @@ def compare(
     if output is not None:
         _refuse(output)
     try:
+        licensing.require_years(years)
         counted = [_counted(source, rules) for source in sources]
         book = pricing.load(prices or None, pricing.exchange_rates(rate or ()), rules_dir=rules)
         result = comparison.compare(counted, book, years=years)

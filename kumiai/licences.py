@@ -44,7 +44,7 @@ def count(
     rate: Annotated[
         list[str] | None, typer.Option("--rate", metavar="CUR=円", help="為替レート。例 USD=150.25")
     ] = None,
-    years: Annotated[int, typer.Option("--years", min=1, max=30, help="違反への対応を比べる契約の年数")] = 5,
+    years: Annotated[int, typer.Option("--years", help="違反への対応を比べる契約の年数 (1 から 30)")] = 5,
     ways_out: Annotated[bool, typer.Option("--remedies/--no-remedies", help="違反への対応を調べる")] = True,
     series: Annotated[bool, typer.Option("--series", help="年度を通じた必要数の変化も示す")] = False,
     detail: Annotated[bool, typer.Option("--detail", help="仮想サーバやホストごとの内訳も示す")] = False,
@@ -79,6 +79,7 @@ def _count(
     plan = _planned(source) if source.is_dir() else None
     layout, digest = (plan.layout, plan.layout_digest) if plan else layout_file.read_layout_and_digest(source)
     try:
+        licensing.require_years(years)
         result = licensing.count(
             layout,
             fiscal_year=layout.estate.fiscal_year,

@@ -19,6 +19,7 @@ from layout.bill_records import (
 from layout.folder import PlanFolder
 from layout.licence_records import LicenceResult
 
+from ..contract import require_years
 from ..errors import LicensingError
 from ..pricing import PriceBook
 from ..splitting import CoalitionCost, Coalitions, MethodBook, grounds, members_of, split
@@ -26,7 +27,6 @@ from . import break_even
 from .current import tenant_bills
 from .items import COMMON, cost_items, licence_items, part_price
 
-LONGEST = 30
 DEFAULT_YEARS = 5
 """The ministry's cases run 5 to 10 years."""
 LICENCE_SPLIT = "use"
@@ -52,8 +52,7 @@ def bill(
     `rules_dir` too. Money inside is without tax. Raises LicensingError for a contract of other than 1 to 30 years, a
     tax rate outside 0 to 1, and a split method that does not exist or cannot divide its item.
     """
-    if not 1 <= years <= LONGEST:
-        raise LicensingError(f"--years: 契約は 1 年から {LONGEST} 年までです（{years}）")
+    require_years(years)
     if not 0 <= tax_rate <= 1:
         raise LicensingError(f"--tax-rate: 税率は 0 から 1 までです（{float(tax_rate):g}）。10 % は 0.10 です")
     first = plan.layout.estate.fiscal_year
