@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import altair as alt
 import vl_convert
@@ -86,13 +86,29 @@ def stacked_week(
         .mark_text(fontSize=12, color=INK, aria=False)
         .encode(x="x:Q", y=alt.value(height + 14), text="t:N")
     )
+    return drawn(layers, Frame(WIDTH, height, LEFT, RIGHT, TOP, BOTTOM), title, description, key)
+
+
+class Frame(NamedTuple):
+    """Pixels of a chart: the plot, and the room around it for names of axes."""
+
+    width: int
+    height: int
+    left: int
+    right: int
+    top: int
+    bottom: int
+
+
+def drawn(layers: Sequence[Any], frame: Frame, title: str, description: str, key: str) -> Markup:
+    """One chart of several layers as inline SVG; `key` keeps its ids apart from those of other charts."""
     chart = (
         alt.layer(*layers)
         .properties(
-            width=WIDTH,
-            height=height,
+            width=frame.width,
+            height=frame.height,
             autosize=alt.AutoSizeParams(type="none"),
-            padding={"left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM},
+            padding={"left": frame.left, "right": frame.right, "top": frame.top, "bottom": frame.bottom},
             background="white",
         )
         .configure_view(stroke=None)
@@ -100,7 +116,8 @@ def stacked_week(
         .configure(font="sans-serif")
     )
     svg = vl_convert.vegalite_to_svg(chart.to_dict())
-    return inline(svg, (WIDTH + LEFT + RIGHT, height + TOP + BOTTOM), title, description, key)
+    size = (frame.width + frame.left + frame.right, frame.height + frame.top + frame.bottom)
+    return inline(svg, size, title, description, key)
 
 
 def lettering(

@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
-import vl_convert
 
 from layout.comparison_records import ComparedLayout, FeeCurve
 
-from .charts import COLOURS, GRID, INK, chart_rows, inline, lettering
+from .charts import COLOURS, GRID, INK, Frame, chart_rows, drawn, lettering
 from .markup import Markup
 
 WIDTH, HEIGHT = 860, 300
-LEFT, RIGHT, TOP, BOTTOM = 84, 24, 30, 50
+LEFT = 84
+FRAME = Frame(WIDTH, HEIGHT, LEFT, right=24, top=30, bottom=50)
 HOSTS_COLOUR, LICENCES_COLOUR = COLOURS[0], COLOURS[1]
 MILLION = 1_000_000
 
@@ -65,7 +65,7 @@ def hosts_and_yen(layouts: Sequence[ComparedLayout], years: int) -> Markup | Non
     said = "、".join(
         f"{one.letter} は {places[one.letter]} 台で {one.total_jpy:,} 円" for one in known if one.total_jpy is not None
     )
-    return _drawn(layers, "ホストの台数と、ホストとライセンスの費用", said, "hosts-yen")
+    return drawn(layers, FRAME, "ホストの台数と、ホストとライセンスの費用", said, "hosts-yen")
 
 
 def fees(curves: Sequence[FeeCurve], key: str) -> Markup:
@@ -97,7 +97,7 @@ def fees(curves: Sequence[FeeCurve], key: str) -> Markup:
         f"{curve.letter} は {curve.points[-1].hosts} 台で {curve.points[-1].quantity:g} {curve.unit}"
         for curve in curves
     )
-    return _drawn(layers, f"{first.name}：ホストが増えると必要数が増える", said, key)
+    return drawn(layers, FRAME, f"{first.name}：ホストが増えると必要数が増える", said, key)
 
 
 def _axis(tick: int = 6) -> alt.Axis:
@@ -111,21 +111,3 @@ def _axis_names(across: str, up: str) -> list[Any]:
         lettering(chart_rows([{}]), across, align="right").encode(x=alt.value(WIDTH), y=alt.value(HEIGHT + 38)),
         lettering(chart_rows([{}]), up).encode(x=alt.value(-LEFT + 8), y=alt.value(-14)),
     ]
-
-
-def _drawn(layers: Sequence[Any], title: str, description: str, key: str) -> Markup:
-    chart = (
-        alt.layer(*layers)
-        .properties(
-            width=WIDTH,
-            height=HEIGHT,
-            autosize=alt.AutoSizeParams(type="none"),
-            padding={"left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM},
-            background="white",
-        )
-        .configure_view(stroke=None)
-        .configure_axis(domainColor=INK, labelColor=INK, tickColor=INK)
-        .configure(font="sans-serif")
-    )
-    svg = vl_convert.vegalite_to_svg(chart.to_dict())
-    return inline(svg, (WIDTH + LEFT + RIGHT, HEIGHT + TOP + BOTTOM), title, description, key)
