@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .licence_options import Prices, Rate, Rules, Years
 from .terminal import RefusedError, emit_text
 
 RESULT_NAME = "bill.json"
@@ -14,15 +15,11 @@ RESULT_NAME = "bill.json"
 
 def split(
     source: Annotated[Path, typer.Argument(metavar="DIR", help="計画フォルダー")],
-    years: Annotated[int, typer.Option("--years", metavar="N", help="契約の年数 (1 から 30)")] = 5,
-    prices: Annotated[
-        list[Path] | None, typer.Option("--prices", metavar="FILE", help="価格表 (YAML、XLSX、CSV)。省くと添付の例")
-    ] = None,
-    rate: Annotated[
-        list[str] | None, typer.Option("--rate", metavar="CUR=YEN", help="為替レート (例 USD=150.25)")
-    ] = None,
+    years: Years = 5,
+    prices: Prices = None,
+    rate: Rate = None,
     splits: Annotated[Path | None, typer.Option("--splits", metavar="DIR", help="追加の負担方法のフォルダー")] = None,
-    rules: Annotated[Path | None, typer.Option("--rules", metavar="DIR", help="追加の規則のフォルダー")] = None,
+    rules: Rules = None,
     licence_split: Annotated[
         str,
         typer.Option("--licence-split", metavar="METHOD", help="ライセンスの負担方法 (use、equal、shapley など)"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .licence_options import Prices, Rate, Rules, Years
 from .terminal import DIFFERENT, OK, RefusedError, emit_text, tell
 
 if TYPE_CHECKING:
@@ -18,14 +19,10 @@ def compare(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", "--chart", metavar="FILE.html", help="図の入った比較の頁を書く")
     ] = None,
-    rules: Annotated[Path | None, typer.Option("--rules", metavar="DIR", help="追加の規則のフォルダー")] = None,
-    prices: Annotated[
-        list[Path] | None, typer.Option("--prices", metavar="FILE", help="価格表 (YAML、XLSX、CSV。なければ同梱の例)")
-    ] = None,
-    rate: Annotated[
-        list[str] | None, typer.Option("--rate", metavar="CUR=円", help="為替レート。例 USD=150.25")
-    ] = None,
-    years: Annotated[int, typer.Option("--years", help="契約の年数 (1 から 30)")] = 5,
+    rules: Rules = None,
+    prices: Prices = None,
+    rate: Rate = None,
+    years: Years = 5,
     as_json: Annotated[bool, typer.Option("--json", help="JSON で出力する")] = False,
 ) -> None:
     """いくつかの構成で、必要なライセンスと費用を並べて比べる。最初の構成との差を示す。"""

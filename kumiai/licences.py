@@ -12,6 +12,7 @@ from layout.collector import paused_collector
 
 from .licence_bill import split
 from .licence_comparison import compare
+from .licence_options import Prices, Rate, Rules
 from .terminal import RefusedError, emit_text
 
 if TYPE_CHECKING:
@@ -37,13 +38,9 @@ def _group() -> None:
 def count(
     source: Annotated[Path, typer.Argument(metavar="DIR|LAYOUT", help="計画フォルダー、または layout.json")],
     as_of: Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="この日の必要数 (YYYY-MM-DD)")] = None,
-    rules: Annotated[Path | None, typer.Option("--rules", metavar="DIR", help="追加の規則のフォルダー")] = None,
-    prices: Annotated[
-        list[Path] | None, typer.Option("--prices", metavar="FILE", help="価格表 (YAML、XLSX、CSV。なければ同梱の例)")
-    ] = None,
-    rate: Annotated[
-        list[str] | None, typer.Option("--rate", metavar="CUR=円", help="為替レート。例 USD=150.25")
-    ] = None,
+    rules: Rules = None,
+    prices: Prices = None,
+    rate: Rate = None,
     years: Annotated[int, typer.Option("--years", help="違反への対応を比べる契約の年数 (1 から 30)")] = 5,
     ways_out: Annotated[bool, typer.Option("--remedies/--no-remedies", help="違反への対応を調べる")] = True,
     series: Annotated[bool, typer.Option("--series", help="年度を通じた必要数の変化も示す")] = False,
