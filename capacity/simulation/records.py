@@ -1,23 +1,29 @@
-"""What a simulation is given and what it answers.
+"""One row at a time: hosts, VMs, runs and changes as a person would write them down, and what a simulation answers.
 
 Times are seconds on the caller's own clock (a trace's, or since a week's Monday), work is core-seconds. Rows refer to
-each other by position: a run's `vm` is an index into `SimulationInput.vms`, `after` are indices into `runs`.
+each other by position: a run's `vm` is an index into the VMs, `after` are indices into the runs. `columns.py` holds
+the same as arrays, which is what both engines are given; docs/simulation-model.md says what every field does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
-from capacity.records import Floats
+import numpy as np
+
+from capacity.records import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedHost:
-    """A physical host that shares `cores` between its VMs."""
+    """A physical host that shares `cores` between its VMs, and its storage bandwidth between those that read it."""
 
     id: str
     cores: float
+    io_mib_s: float | None = None
+    """Storage bandwidth; None is never a limit."""
+    line: int | None = None
+    """Index of the line to the backup site that this host's transfers use; None: they take no time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,8 @@ class SimulatedVm:
     host: int
     vcpu: float | None = None
     slots: int | None = None
+    weight: float = 1.0
+    """Its share of a full host against other VMs'."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +68,23 @@ class SimulatedRun:
     lag_s: tuple[float, ...] = ()
     """One lag per entry of `after`; empty is no lag."""
     demand: tuple[DemandStep, ...] = ()
+    io_mib: float = 0.0
+    """Read from and written to its host's storage beside the CPU work."""
+    line_mib: float = 0.0
+    """Sent over its host's line to the backup site beside the CPU work."""
+    calendar: int | None = None
+    """Index of the window calendar in whose windows alone it may take a slot; None: at any time."""
+    pool: int | None = None
+    """Index of the centre's slot pool (printers) that it needs for `pool_s` after its work, its VM slot given back."""
+    pool_s: float = 0.0
+    failed_cpu_s: float | None = None
+    """Served core-seconds after which it fails; after `rerun_delay_s` it does everything again. None: no failure."""
+    rerun_delay_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class OnlineLoad:
-    """Daytime load of a VM over `[from_s, until_s)`: served before the VM's runs. Loads of one VM add up."""
+    """Daytime load of a VM over `[from_s, until_s)`. Loads of one VM add up."""
 
     vm: int
     from_s: float
@@ -81,46 +101,85 @@ class VcpuStep:
     vcpu: float | None
 
 
-@dataclass(frozen=True)
-class SimulationInput:
-    """A closed system: hosts, VMs, runs in row order, online load and vCPU changes."""
+@dataclass(frozen=True, slots=True)
+class Relocation:
+    """The VM leaves its host at `at_s` and is up on `to_host` from `until_s`.
 
-    hosts: tuple[SimulatedHost, ...]
-    vms: tuple[SimulatedVm, ...]
-    runs: tuple[SimulatedRun, ...]
-    online: tuple[OnlineLoad, ...] = ()
-    vcpu_steps: tuple[VcpuStep, ...] = ()
+    A live move keeps its work and takes no time (`until_s` = `at_s`). After a failure the work of every run that held
+    a slot is lost: it queues again, by its first ready time.
+    """
 
-    def with_work(self, cpu_s: Sequence[float]) -> SimulationInput:
-        """The same system with other work per run; the runs must have no `demand` (its integral would differ)."""
-        if len(cpu_s) != len(self.runs):
-            raise ValueError(f"work of {len(cpu_s)} runs was given for {len(self.runs)} runs")
-        changed = []
-        for run, work in zip(self.runs, cpu_s, strict=True):
-            if run.demand:
-                raise ValueError(f"run {run.id}: the work of a run with demand steps is their integral")
-            changed.append(replace(run, cpu_s=float(work)))
-        return replace(self, runs=tuple(changed))
+    vm: int
+    at_s: float
+    until_s: float
+    to_host: int
+    keeps_work: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """A VM's runs (`run` >= 0) or its online load (`run` None) had `cores` over `[from_s, until_s)`."""
+class SlotPool:
+    """A resource of the whole centre that serves so many runs at once, e.g. its printers."""
 
-    vm: int
-    run: int | None
-    from_s: float
-    until_s: float
-    cores: float
+    id: str
+    slots: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line to the backup site, shared by all transfers of its hosts."""
+
+    id: str
+    mib_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class WindowCalendar:
+    """Windows `[open_s, close_s)` in order of time, apart from each other."""
+
+    id: str
+    windows: tuple[tuple[float, float], ...]
+
+
+def _no_ints() -> Ints:
+    return np.zeros(0, dtype=np.int64)
+
+
+def _no_floats() -> Floats:
+    return np.zeros(0, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class ServedTable:
+    """Who had how many cores when: row by row, `run` -1 is the VM's online load."""
+
+    host: Ints = field(default_factory=_no_ints)
+    vm: Ints = field(default_factory=_no_ints)
+    run: Ints = field(default_factory=_no_ints)
+    from_s: Floats = field(default_factory=_no_floats)
+    until_s: Floats = field(default_factory=_no_floats)
+    cores: Floats = field(default_factory=_no_floats)
+
+    def __len__(self) -> int:
+        return len(self.vm)
 
 
 @dataclass(frozen=True)
 class SimulationResult:
-    """Seconds per run, in row order."""
+    """Seconds per run, in row order; infinite for a run that no window is left for, or that waits for such a run."""
 
     ready_s: Floats
+    """Released, and all of `after` ended with their lags."""
     start_s: Floats
-    """When the run took its slot."""
+    """When the run first took a slot."""
+    work_end_s: Floats
+    """When it gave its slot back for good; `end_s` comes later only for a run that prints."""
     end_s: Floats
-    served: tuple[Served, ...] | None = None
-    """Who had how many cores when; only when it was asked for."""
+    attempts: Ints
+    """How often it took a slot, plus its own failed attempts."""
+    host_core_s: Floats
+    """Per host: core-seconds served up to the last end or change, online load included."""
+    online_wanted_core_s: Floats
+    """Per VM: its online load over time, as far as the simulation went."""
+    online_served_core_s: Floats
+    served: ServedTable | None = None
+    """Only when it was asked for."""

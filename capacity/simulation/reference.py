@@ -17,7 +17,8 @@ from typing import TypeAlias
 import numpy as np
 import simpy
 
-from .records import OnlineLoad, Served, SimulatedRun, SimulationInput, SimulationResult
+from .columns import SimulationInput
+from .records import ServedTable, SimulatedRun, SimulationResult
 from .sharing import max_min_fair
 from .validity import check
 
@@ -65,11 +66,11 @@ class _Run:
 class _Vm:
     """Slots and vCPU of one VM, its queue, and the runs that are working."""
 
-    def __init__(self, row: int, host: _Host, vcpu: float | None, slots: int | None) -> None:
+    def __init__(self, row: int, host: _Host, vcpu: float, slots: int) -> None:
         self.row = row
         self.host = host
-        self.vcpu = host.cores if vcpu is None else vcpu
-        self.free_slots = math.inf if slots is None else float(slots)
+        self.vcpu = min(host.cores, vcpu)
+        self.free_slots = float(slots) if slots else math.inf
         self.queue: list[tuple[float, int, _Run]] = []
         self.working: dict[int, _Run] = {}
         self.online = 0.0
@@ -81,7 +82,8 @@ class _Vm:
 class _Host:
     """Cores and the VMs that use some of them."""
 
-    def __init__(self, cores: float) -> None:
+    def __init__(self, row: int, cores: float) -> None:
+        self.row = row
         self.cores = cores
         self.busy: dict[int, _Vm] = {}
         self.wake: _Wake | None = None
@@ -147,14 +149,20 @@ def simulate(system: SimulationInput, *, record_served: bool = False) -> Simulat
     check(system)
     centre = _Centre(system, record_served=record_served)
     centre.environment.run()
-    unfinished = [system.runs[run.row].id for run in centre.runs if math.isnan(run.end_s)]
+    unfinished = [system.runs.ids[run.row] for run in centre.runs if math.isnan(run.end_s)]
     if unfinished:
         raise ValueError(f"{len(unfinished)} runs never end, the first is {unfinished[0]}")
+    end_s = np.array([run.end_s for run in centre.runs], dtype=np.float64)
     return SimulationResult(
         ready_s=np.array([run.ready_s for run in centre.runs], dtype=np.float64),
         start_s=np.array([run.start_s for run in centre.runs], dtype=np.float64),
-        end_s=np.array([run.end_s for run in centre.runs], dtype=np.float64),
-        served=tuple(centre.served) if record_served else None,
+        work_end_s=end_s,
+        end_s=end_s,
+        attempts=np.ones(len(end_s), dtype=np.int64),
+        host_core_s=np.zeros(len(system.hosts)),
+        online_wanted_core_s=np.zeros(len(system.vms)),
+        online_served_core_s=np.zeros(len(system.vms)),
+        served=centre.served_table() if record_served else None,
     )
 
 
@@ -162,10 +170,11 @@ class _Centre:
     """Everything that happens in one simulation."""
 
     def __init__(self, system: SimulationInput, *, record_served: bool) -> None:
-        self.hosts = [_Host(host.cores) for host in system.hosts]
-        self.vms = [_Vm(row, self.hosts[vm.host], vm.vcpu, vm.slots) for row, vm in enumerate(system.vms)]
-        self.runs = [_Run(row, record, self.vms[record.vm]) for row, record in enumerate(system.runs)]
-        self.served: list[Served] = []
+        self.hosts = [_Host(row, cores) for row, cores in enumerate(system.hosts.cores.tolist())]
+        vms = zip(system.vms.host.tolist(), system.vms.vcpu.tolist(), system.vms.slots.tolist(), strict=True)
+        self.vms = [_Vm(row, self.hosts[host], vcpu, slots) for row, (host, vcpu, slots) in enumerate(vms)]
+        self.runs = [_Run(row, record, self.vms[record.vm]) for row, record in enumerate(system.run_rows())]
+        self.served: list[tuple[int, int, int, float, float, float]] = []
         self.record_served = record_served
         self.environment = simpy.Environment(initial_time=_first_time(system))
         self.bell = self.environment.event()
@@ -174,15 +183,18 @@ class _Centre:
         self._schedule_given(system)
 
     def _schedule_given(self, system: SimulationInput) -> None:
-        for run, record in zip(self.runs, system.runs, strict=True):
-            for predecessor, lag_s in zip(record.after, record.lag_s or (0.0,) * len(record.after), strict=True):
+        for run, record in zip(self.runs, system.run_rows(), strict=True):
+            for predecessor, lag_s in zip(record.after, record.lag_s, strict=True):
                 self.runs[predecessor].followers.append((run, lag_s))
             if not record.after:
                 self._at(record.release_s, run)
-        for step in system.vcpu_steps:
-            vm = self.vms[step.vm]
-            self._at(step.at_s, _Change(vm, vcpu=vm.host.cores if step.vcpu is None else step.vcpu))
-        for row, at_s, cores in _online_levels(system.online):
+        changes = system.changes
+        for row, at_s, vcpu in zip(
+            changes.vcpu_vm.tolist(), changes.vcpu_at_s.tolist(), changes.vcpu.tolist(), strict=True
+        ):
+            vm = self.vms[row]
+            self._at(at_s, _Change(vm, vcpu=min(vm.host.cores, vcpu)))
+        for row, at_s, cores in _online_levels(system):
             self._at(at_s, _Change(self.vms[row], online=cores))
 
     # The clock
@@ -329,7 +341,14 @@ class _Centre:
 
     def _note(self, vm: _Vm, run: int | None, from_s: float, until_s: float, cores: float) -> None:
         if self.record_served and cores > 0 and until_s > from_s:
-            self.served.append(Served(vm.row, run, from_s, until_s, cores))
+            row = -1 if run is None else run
+            self.served.append((vm.host.row, vm.row, row, from_s, until_s, cores))
+
+    def served_table(self) -> ServedTable:
+        """What was served, in the order in which it ended."""
+        table = np.array(self.served, dtype=np.float64).reshape(-1, 6)
+        host, vm, run = (table[:, column].astype(np.int64) for column in range(3))
+        return ServedTable(host, vm, run, table[:, 3], table[:, 4], table[:, 5])
 
 
 def _phases(record: SimulatedRun) -> tuple[tuple[float, float, float], ...]:
@@ -348,27 +367,17 @@ def _phases(record: SimulatedRun) -> tuple[tuple[float, float, float], ...]:
 
 
 def _first_time(system: SimulationInput) -> float:
-    times = [run.release_s for run in system.runs]
-    times += [step.at_s for step in system.vcpu_steps] + [load.from_s for load in system.online]
-    return min(times, default=0.0)
+    times = (system.runs.release_s, system.changes.vcpu_at_s, system.online.at_s)
+    return min((float(part.min()) for part in times if len(part)), default=0.0)
 
 
-def _online_levels(online: tuple[OnlineLoad, ...]) -> Iterable[tuple[int, float, float]]:
-    """Online load as steps (vm, from when, cores); loads of one VM that overlap add up."""
-    by_vm: dict[int, list[OnlineLoad]] = {}
-    for load in online:
-        by_vm.setdefault(load.vm, []).append(load)
-    for row, loads in by_vm.items():
-        begins = sorted(loads, key=lambda load: load.from_s)
-        running: list[OnlineLoad] = []
-        upcoming = 0
-        level = 0.0
-        for at_s in sorted({load.from_s for load in loads} | {load.until_s for load in loads}):
-            while upcoming < len(begins) and begins[upcoming].from_s <= at_s:
-                running.append(begins[upcoming])
-                upcoming += 1
-            running = [load for load in running if load.until_s > at_s]
-            cores = math.fsum(load.cores for load in running)
-            if cores != level:
-                level = cores
-                yield row, at_s, level
+def _online_levels(system: SimulationInput) -> Iterable[tuple[int, float, float]]:
+    """Online load as steps: VM, from when, cores."""
+    online = system.online
+    for row, (number, scale) in enumerate(
+        zip(system.vms.online_class.tolist(), system.vms.online_cores.tolist(), strict=True)
+    ):
+        if number >= 0 and scale > 0:
+            of_class = slice(int(online.ptr[number]), int(online.ptr[number + 1]))
+            for at_s, level in zip(online.at_s[of_class].tolist(), online.level[of_class].tolist(), strict=True):
+                yield row, at_s, scale * level

@@ -171,7 +171,7 @@ class _Worker:
 
 def _ends(week: Week, seed: int, replication: int) -> Floats:
     work = disturbed_work(week.cpu_s, week.work_cv, week.keys, seed=seed, replication=replication)
-    return simulate(week.system.with_work(work.tolist())).end_s
+    return simulate(week.system.with_runs(cpu_s=work)).end_s
 
 
 def _verdict(week: Week, ends: Floats, jobs: tuple[JobLateness, ...]) -> str:

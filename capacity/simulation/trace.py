@@ -11,7 +11,8 @@ from pathlib import Path
 
 from layout import exchange
 
-from .records import DemandStep, SimulatedHost, SimulatedRun, SimulatedVm, SimulationInput, SimulationResult
+from .columns import SimulationInput, run_columns
+from .records import DemandStep, SimulatedHost, SimulatedRun, SimulatedVm, SimulationResult
 from .validity import runs_in_circles
 
 FORMAT_VERSION = "1.0"
@@ -71,13 +72,13 @@ def read_trace(directory: Path) -> SimulationInput:
     )
     runs = tuple(_run(row, vm_rows, run_rows, demand.get(row.cells["id"], ()), problems) for row in tables["runs.csv"])
     if not problems:
-        circle = runs_in_circles(runs)
+        circle = runs_in_circles(run_columns(runs))
         problems += [
             f"runs.csv:{tables['runs.csv'][row].line}: 先行関係が循環しています（{runs[row].id}）" for row in circle
         ]
     if problems:
         raise TraceError(tuple(problems))
-    return SimulationInput(hosts, vms, runs)
+    return SimulationInput.of(hosts, vms, runs)
 
 
 def write_results(destination: Path, system: SimulationInput, result: SimulationResult) -> None:
@@ -89,8 +90,8 @@ def write_results(destination: Path, system: SimulationInput, result: Simulation
     table = io.StringIO(newline="")
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(("id", "start_s", "end_s"))
-    for run, start_s, end_s in zip(system.runs, result.start_s, result.end_s, strict=True):
-        writer.writerow((run.id, repr(float(start_s)), repr(float(end_s))))
+    for name, start_s, end_s in zip(system.runs.ids, result.start_s, result.end_s, strict=True):
+        writer.writerow((name, repr(float(start_s)), repr(float(end_s))))
     text = json.dumps(summary(system, result), ensure_ascii=False, indent=2) + "\n"
     files = {"runs.csv": table.getvalue(), "summary.json": text}
 
@@ -115,7 +116,7 @@ def write_results(destination: Path, system: SimulationInput, result: Simulation
 def summary(system: SimulationInput, result: SimulationResult) -> dict[str, str | int | float]:
     """Totals of a simulated trace: seconds, and core-seconds for work."""
     runs = len(system.runs)
-    begin_s = min((run.release_s for run in system.runs), default=0.0)
+    begin_s = float(system.runs.release_s.min()) if runs else 0.0
     end_s = float(result.end_s.max()) if runs else begin_s
     return {
         "format_version": FORMAT_VERSION,
@@ -123,7 +124,7 @@ def summary(system: SimulationInput, result: SimulationResult) -> dict[str, str 
         "hosts": len(system.hosts),
         "vms": len(system.vms),
         "runs": runs,
-        "work_core_s": math.fsum(run.cpu_s for run in system.runs),
+        "work_core_s": math.fsum(system.runs.cpu_s.tolist()),
         "makespan_s": end_s - begin_s,
         "mean_wait_s": float((result.start_s - result.ready_s).mean()) if runs else 0.0,
         "mean_response_s": float((result.end_s - result.ready_s).mean()) if runs else 0.0,

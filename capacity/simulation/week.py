@@ -14,8 +14,9 @@ from layout.errors import FolderError
 from layout.folder import FolderContents
 from layout.records import VmRecord
 
+from .columns import SimulationInput
 from .disturbance import StreamKey, stream_key
-from .records import OnlineLoad, SimulatedHost, SimulatedRun, SimulatedVm, SimulationInput, VcpuStep
+from .records import OnlineLoad, SimulatedHost, SimulatedRun, SimulatedVm, VcpuStep
 
 TOKYO = timezone(timedelta(hours=9))
 WEEK_S = 7 * 86400.0
@@ -77,7 +78,7 @@ def read_week(folder: FolderContents, monday: date) -> Week:
     vms, vcpu_steps = _vms(folder, start, earliest_s)
     return Week(
         monday=monday,
-        system=SimulationInput(
+        system=SimulationInput.of(
             hosts=tuple(SimulatedHost(host.id, float(host.cores)) for host in folder.layout.hosts),
             vms=vms,
             runs=_runs(table, seconds, vm_rows),

@@ -2,20 +2,46 @@
 
 import math
 from fractions import Fraction
+from typing import NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from capacity.simulation.columns import SimulationInput
 from capacity.simulation.records import (
     DemandStep,
     OnlineLoad,
     SimulatedHost,
     SimulatedRun,
     SimulatedVm,
-    SimulationInput,
     VcpuStep,
 )
 from capacity.simulation.reference import simulate
+
+
+class Rows(NamedTuple):
+    """A system as rows, which the oracle reads."""
+
+    hosts: tuple
+    vms: tuple
+    runs: tuple
+    online: tuple
+    vcpu_steps: tuple
+
+    def columns(self):
+        """The same for the engine."""
+        return SimulationInput.of(*self)
+
+
+class Part(NamedTuple):
+    """One piece of service."""
+
+    vm: int
+    run: int
+    from_s: float
+    until_s: float
+    cores: float
+
 
 TIMES = st.integers(0, 20).map(float)
 WORK = st.integers(0, 12).map(lambda half: half / 2)
@@ -68,7 +94,7 @@ def systems(draw):
         for begin in draw(st.lists(TIMES, max_size=3))
     )
     steps = tuple(VcpuStep(draw(any_vm), at, draw(st.none() | CORES)) for at in draw(st.sets(TIMES, max_size=2)))
-    return SimulationInput(hosts, vms, tuple(runs), online, steps)
+    return Rows(hosts, vms, tuple(runs), online, steps)
 
 
 def level(capacity, wants):
@@ -202,7 +228,7 @@ class Oracle:
 def test_oracle_agrees(system):
     oracle = Oracle(system)
     oracle.run()
-    result = simulate(system)
+    result = simulate(system.columns())
     for row in range(len(system.runs)):
         assert abs(result.start_s[row] - float(oracle.start[row])) <= 1e-6
         assert abs(result.end_s[row] - float(oracle.end[row])) <= 1e-6
@@ -211,16 +237,19 @@ def test_oracle_agrees(system):
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(systems())
 def test_every_core_is_accounted_for(system):
-    result = simulate(system, record_served=True)
+    result = simulate(system.columns(), record_served=True)
+    table = result.served
+    columns = (table.vm, table.run, table.from_s, table.until_s, table.cores)
+    served = [Part(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
     for row, run in enumerate(system.runs):
-        mine = [part for part in result.served if part.run == row]
+        mine = [part for part in served if part.run == row]
         assert math.isclose(
             math.fsum((part.until_s - part.from_s) * part.cores for part in mine), run.cpu_s, abs_tol=1e-6
         )
         assert all(result.start_s[row] <= part.from_s and part.until_s <= result.end_s[row] for part in mine)
         assert run.max_cores is None or all(part.cores <= run.max_cores for part in mine)
-    for moment in sorted({part.from_s for part in result.served}):
-        now = [part for part in result.served if part.from_s <= moment < part.until_s]
+    for moment in sorted({part.from_s for part in served}):
+        now = [part for part in served if part.from_s <= moment < part.until_s]
         for row, host in enumerate(system.hosts):
             assert math.fsum(part.cores for part in now if system.vms[part.vm].host == row) <= host.cores + 1e-9
         for row, vm in enumerate(system.vms):

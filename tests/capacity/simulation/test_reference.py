@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from capacity.simulation.columns import SimulationInput
 from capacity.simulation.records import (
     DemandStep,
     OnlineLoad,
     SimulatedHost,
     SimulatedRun,
     SimulatedVm,
-    SimulationInput,
     VcpuStep,
 )
 from capacity.simulation.reference import simulate
@@ -26,7 +26,7 @@ def system_of(case):
     hosts = {host["id"]: row for row, host in enumerate(case["hosts"])}
     vms = {vm["id"]: row for row, vm in enumerate(case["vms"])}
     rows = {run["id"]: row for row, run in enumerate(case["runs"])}
-    return SimulationInput(
+    return SimulationInput.of(
         hosts=tuple(SimulatedHost(**host) for host in case["hosts"]),
         vms=tuple(SimulatedVm(**{**vm, "host": hosts[vm["host"]]}) for vm in case["vms"]),
         runs=tuple(
@@ -51,7 +51,7 @@ def test_case(path):
     case = json.loads(path.read_text(encoding="utf-8"))
     system = system_of(case)
     result = simulate(system)
-    for row, run in enumerate(system.runs):
+    for row, run in enumerate(system.run_rows()):
         start_s, end_s = case["expect"][run.id]
         assert result.start_s[row] == pytest.approx(start_s, rel=0, abs=1e-9), run.id
         assert result.end_s[row] == pytest.approx(end_s, rel=0, abs=1e-9), run.id
@@ -61,7 +61,7 @@ def test_a_thousand_fragments_end_exactly():
     """OpenDC FlowDistributorTest 12: 1,000 fragments of 10 min end at 1,000 x 10 min."""
     demand = tuple(DemandStep(600.0 * k, 600.0 * (k + 1), 1000.0 + k % 2 * 500.0) for k in range(1000))
     run = SimulatedRun("a", 0, 0.0, 600.0 * 1_250_000, demand=demand)
-    system = SimulationInput((SimulatedHost("h", 2000.0),), (SimulatedVm("v", 0),), (run,))
+    system = SimulationInput.of((SimulatedHost("h", 2000.0),), (SimulatedVm("v", 0),), (run,))
     assert simulate(system).end_s.tolist() == [600_000.0]
 
 
@@ -72,17 +72,17 @@ def test_a_thousand_fragments_end_exactly():
             (SimulatedRun("a", 0, 0.0, 1.0, after=(1,)), SimulatedRun("b", 0, 0.0, 1.0, after=(0,))),
             "wait for each other",
         ),
-        ((SimulatedRun("a", 1, 0.0, 1.0),), "no vm row 1"),
+        ((SimulatedRun("a", 1, 0.0, 1.0),), "no vm row, got 1"),
         ((SimulatedRun("a", 0, math.nan, 1.0),), "release_s"),
         ((SimulatedRun("a", 0, 0.0, -1.0),), "cpu_s"),
         ((SimulatedRun("a", 0, 0.0, 1.0, max_cores=0.0),), "max_cores"),
-        ((SimulatedRun("a", 0, 0.0, 1.0, demand=(DemandStep(0, 1, 2),)),), "demand steps make 2"),
+        ((SimulatedRun("a", 0, 0.0, 1.0, demand=(DemandStep(0, 1, 2),)),), "not the integral of its demand steps"),
         ((SimulatedRun("a", 0, 0.0, 1.0, after=(3,)),), "out of range"),
     ],
 )
 def test_contradictions_are_named(runs, message):
     with pytest.raises(ValueError, match=message):
-        simulate(SimulationInput((SimulatedHost("h", 1.0),), (SimulatedVm("v", 0),), runs))
+        simulate(SimulationInput.of((SimulatedHost("h", 1.0),), (SimulatedVm("v", 0),), runs))
 
 
 def queue(rng, *, jobs, arrival_rate, service_rate, slots):
@@ -90,7 +90,7 @@ def queue(rng, *, jobs, arrival_rate, service_rate, slots):
     release_s = np.cumsum(rng.exponential(1 / arrival_rate, jobs))
     work = rng.exponential(1 / service_rate, jobs)
     cores = float(slots or 1)
-    return SimulationInput(
+    return SimulationInput.of(
         (SimulatedHost("h", cores),),
         (SimulatedVm("v", 0, cores, slots),),
         tuple(SimulatedRun(str(row), 0, release_s[row], work[row], 1.0) for row in range(jobs)),

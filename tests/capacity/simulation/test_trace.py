@@ -2,6 +2,7 @@
 
 import csv
 import json
+from math import inf
 
 import pytest
 
@@ -31,10 +32,11 @@ def write(directory, files):
 
 def test_a_trace_is_read_simulated_and_written(tmp_path):
     system = read_trace(write(tmp_path, GOOD))
-    assert (system.vms[0].vcpu, system.vms[0].slots, system.vms[1].vcpu, system.vms[1].slots) == (2.0, 1, None, None)
-    assert system.runs[2].after == (0, 1)
-    assert system.runs[2].lag_s == (1.0, 0.5)
-    assert system.runs[3].demand == (DemandStep(1.0, 3.0, 3.0),)
+    assert (system.vms.vcpu.tolist(), system.vms.slots.tolist()) == ([2.0, inf], [1, 0])
+    rows = list(system.run_rows())
+    assert rows[2].after == (0, 1)
+    assert rows[2].lag_s == (1.0, 0.5)
+    assert rows[3].demand == (DemandStep(1.0, 3.0, 3.0),)
     out = tmp_path / "out"
     write_results(out, system, simulate(system))
     with (out / "runs.csv").open(encoding="utf-8") as stream:
@@ -61,7 +63,7 @@ def test_results_replace_results_and_nothing_else(tmp_path):
 
 def test_one_lag_holds_for_all_predecessors(tmp_path):
     runs = GOOD["runs.csv"].replace("1;0.5", "2")
-    assert read_trace(write(tmp_path, {**GOOD, "runs.csv": runs})).runs[2].lag_s == (2.0, 2.0)
+    assert list(read_trace(write(tmp_path, {**GOOD, "runs.csv": runs})).run_rows())[2].lag_s == (2.0, 2.0)
 
 
 @pytest.mark.parametrize(

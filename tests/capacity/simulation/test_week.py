@@ -10,7 +10,6 @@ import pytest
 from scipy import stats
 
 from capacity.simulation import replications
-from capacity.simulation.records import VcpuStep
 from capacity.simulation.reference import simulate
 from capacity.simulation.replications import estimate, lateness_by_job, simulate_folder, write
 from capacity.simulation.week import read_week, tightest_monday
@@ -49,7 +48,7 @@ def test_undisturbed_week_is_the_plan(folder):
     assert week.judged.all()
     result = simulate(week.system)
     assert result.end_s == pytest.approx(week.planned_end_s, rel=0, abs=1e-6)
-    assert (result.start_s == [run.release_s for run in week.system.runs]).all()
+    assert (result.start_s == week.system.runs.release_s).all()
 
 
 def test_runs_from_before_the_week_take_room_but_are_not_judged(folder):
@@ -62,7 +61,7 @@ def test_runs_from_before_the_week_take_room_but_are_not_judged(folder):
     week = read_week(changed(folder, late_on_sunday), MONDAY)
     early = np.flatnonzero(~week.judged)
     assert len(early) == 4
-    assert all(week.system.runs[row].release_s == -600.0 for row in early)
+    assert all(week.system.runs.release_s[row] == -600.0 for row in early)
 
 
 def test_exclusive_runs_wait_for_what_the_plan_puts_before_them(folder):
@@ -72,20 +71,21 @@ def test_exclusive_runs_wait_for_what_the_plan_puts_before_them(folder):
 
     week = read_week(changed(folder, long_backup), MONDAY)
     result = simulate(week.system)
-    rows = {run.id: row for row, run in enumerate(week.system.runs)}
+    rows = {name: row for row, name in enumerate(week.system.runs.ids)}
     backup, closing = rows["t00/s01/backup/2027-05-31"], rows["t00/s01/closing/2027-05-31"]
-    assert result.start_s[closing] == result.end_s[backup] > week.system.runs[closing].release_s
+    assert result.start_s[closing] == result.end_s[backup] > week.system.runs.release_s[closing]
     other = rows["t00/s00/closing/2027-05-31"]
-    assert result.start_s[other] == week.system.runs[other].release_s
+    assert result.start_s[other] == week.system.runs.release_s[other]
 
 
 def test_vcpu_follows_its_dates(folder):
     vms = [vm.id for vm in folder.layout.vms]
     row = vms.index("t00-s00-ap-01")
     busy = read_week(folder, date(2027, 5, 17)).system
-    assert busy.vms[row].vcpu == 8.0
-    assert VcpuStep(row, 7 * 86400.0, 4.0) in busy.vcpu_steps
-    assert read_week(folder, MONDAY).system.vms[row].vcpu == 4.0
+    assert busy.vms.vcpu[row] == 8.0
+    steps = busy.changes
+    assert (row, 7 * 86400.0, 4.0) in zip(steps.vcpu_vm, steps.vcpu_at_s, steps.vcpu, strict=True)
+    assert read_week(folder, MONDAY).system.vms.vcpu[row] == 4.0
 
 
 def test_a_week_without_runs_is_refused(folder):
@@ -118,7 +118,7 @@ def test_result_is_reproducible_and_named_after_its_layout(folder, monkeypatch):
 
 def test_lateness_is_counted_against_deadline_window_and_plan(folder):
     week = read_week(folder, MONDAY)
-    row = next(k for k, run in enumerate(week.system.runs) if run.id == "t01/s01/closing/2027-05-31")
+    row = week.system.runs.ids.index("t01/s01/closing/2027-05-31")
     late = dataclasses.replace(week, deadline_s=week.planned_end_s + 100.0, window_end_s=week.planned_end_s + 60.0)
     ends = np.tile(week.planned_end_s, (2, 1))
     ends[:, row] += [80.0, 160.0]
