@@ -18,7 +18,7 @@ def replay(trace: Path, output: Path | None, engine: EngineName, as_json: bool) 
     from capacity.simulation import engines, traces
 
     try:
-        traces.check_replaceable(output)
+        traces.check_results_replaceable(output)
         read = traces.read(trace)
         result = engines.engine(engine)(read.system)
         traces.write_results(output, read.system, result, read.power)

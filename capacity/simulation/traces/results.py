@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pa_csv
 
 from capacity.records import Floats
 from capacity.simulation.columns import SimulationInput
@@ -18,10 +16,11 @@ from capacity.simulation.records import SimulationResult
 from layout import exchange
 
 from .cells import Names
-from .mistakes import TraceError
+from .writer import check_replaceable, csv_bytes, replace_folder
 from .power import HostPower
 
 FORMAT_VERSION = "1.0"
+_KIND = "模擬の結果"
 FILES = ("runs.csv", "summary.json")
 
 
@@ -42,33 +41,19 @@ def write_results(
         for name, content in files.items():
             exchange.write_file(folder / name, content)
 
-    check_replaceable(destination)
-    try:
-        exchange.replace_folder(destination.resolve(), fill)
-    except OSError as error:
-        raise TraceError((f"{destination}: 書き込めません（{error.strerror}）",)) from None
+    replace_folder(destination, list(FILES), _KIND, fill)
 
 
-def check_replaceable(destination: Path) -> None:
+def check_results_replaceable(destination: Path) -> None:
     """Raise TraceError unless `destination` is absent, empty, or holds results of a trace."""
-    try:
-        foreign = [path.name for path in sorted(destination.iterdir()) if path.name not in FILES]
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise TraceError((f"{destination}: フォルダーとして読めません（{error.strerror}）",)) from None
-    if foreign:
-        raise TraceError((f"{destination}: 模擬の結果ではない {foreign[0]} があるので置き換えません",))
+    check_replaceable(destination, list(FILES), _KIND)
 
 
 def _runs_csv(system: SimulationInput, result: SimulationResult) -> bytes:
     ids = system.runs.ids
     names = ids.texts if isinstance(ids, Names) else pa.array(list(ids), pa.large_string())
     table = pa.table({"id": names, "start_s": result.start_s + 0.0, "end_s": result.end_s + 0.0})
-    stream = io.BytesIO()
-    stream.write(b"id,start_s,end_s\n")
-    pa_csv.write_csv(table, stream, pa_csv.WriteOptions(include_header=False, batch_size=65_536))
-    return stream.getvalue()
+    return csv_bytes(table)
 
 
 def summary(
