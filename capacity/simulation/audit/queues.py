@@ -17,8 +17,9 @@ def check_queues(evidence: Evidence, takes: Takes) -> None:
     """Note every VM whose slots are handed out otherwise than the page says."""
     system = evidence.system
     vm = system.runs.vm[takes.run]
-    down = evidence.is_up.at(vm, takes.from_s) < 0.5
-    evidence.require("no slot is taken on a VM that is down", ~down, system.runs.ids, takes.run)
+    started = np.flatnonzero(np.isfinite(evidence.result.start_s))
+    up = evidence.is_up.at(system.runs.vm[started], evidence.result.start_s[started]) > 0.5
+    evidence.require("no slot is taken on a VM that is down", up, system.runs.ids, started)
     waits = _waits(evidence, takes)
     waiting_vm = system.runs.vm[waits[0]]
     ups = evidence.is_up
