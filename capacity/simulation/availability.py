@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
-from typing import TypeAlias
 
 import numpy as np
 
@@ -20,8 +19,8 @@ from layout.folder import FolderContents
 from .columns import SimulationInput
 from .records import Relocation, SimulationResult
 from .service_time import ServiceTime, service_time
+from .spans import Interval, common, union
 
-Interval: TypeAlias = tuple[float, float]
 HOUR_S = 3600.0
 
 
@@ -148,24 +147,12 @@ def overloaded_hours(
     return found
 
 
-def union(spans: Iterable[Interval]) -> list[Interval]:
-    """Disjoint intervals in order of time that cover the same."""
-    merged: list[Interval] = []
-    for from_s, until_s in sorted(spans):
-        if merged and from_s <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], until_s))
-        elif until_s > from_s:
-            merged.append((from_s, until_s))
-    return merged
-
-
 def _all_down(of_vms: Sequence[Sequence[Interval]]) -> list[Interval]:
     """When all of them are down at once."""
-    common = union(of_vms[0])
+    at_once = union(of_vms[0])
     for spans in of_vms[1:]:
-        other = union(spans)
-        common = [(max(a, c), min(b, d)) for a, b in common for c, d in other if min(b, d) > max(a, c)]
-    return common
+        at_once = common(at_once, spans)
+    return at_once
 
 
 def _online_steps(system: SimulationInput, vm: int, horizon_s: float) -> tuple[Floats, Floats, Floats]:
