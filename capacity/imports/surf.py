@@ -51,9 +51,7 @@ def read_surf(source: Path, hosts: Path | None = None) -> ImportedTrace:
     mistakes.rows(
         tasks,
         task["cpu_count"] != machine.cores,
-        lambda row: (
-            f"cpu_count は {task['cpu_count'][row]:g} です。ホスト 1 台（{machine.cores} コア）を占める処理だけを取り込めます"
-        ),
+        lambda row: f"cpu_count は {task['cpu_count'][row]:g} です。ホスト 1 台の {machine.cores} が要ります",
     )
     mistakes.rows(tasks, _repeated(task["id"]), lambda row: f"id {task['id'][row]:.0f} は前にもあります")
     mistakes.rows(
