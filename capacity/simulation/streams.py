@@ -16,9 +16,9 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Final
 
-import numba  # type: ignore[import-untyped]  # numba ships no type information
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -37,6 +37,7 @@ _XSHIFT = np.uint32(16)
 _PCG_HIGH, _PCG_LOW = np.uint64(0x2360ED051FC65DA4), np.uint64(0x4385DF649FCCF645)
 
 Words = npt.NDArray[np.uint32]
+_compiled = numba.njit(cache=True, nogil=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +117,8 @@ class RunStreams:
         return Draws(*self.uniforms(replication))
 
 
-def _compiled(function: Any) -> Any:
-    return numba.njit(cache=True, nogil=True)(function)
-
-
 @_compiled
-def _hashed(value: Any, constant: Any) -> Any:
+def _hashed(value: np.uint32, constant: np.uint32) -> tuple[np.uint32, np.uint32]:
     value = np.uint32(value ^ constant)
     constant = np.uint32(constant * _MULT_A)
     value = np.uint32(value * constant)
@@ -129,13 +126,13 @@ def _hashed(value: Any, constant: Any) -> Any:
 
 
 @_compiled
-def _mixed(x: Any, y: Any) -> Any:
+def _mixed(x: np.uint32, y: np.uint32) -> np.uint32:
     result = np.uint32(np.uint32(_MIX_L * x) - np.uint32(_MIX_R * y))
     return np.uint32(result ^ (result >> _XSHIFT))
 
 
 @_compiled
-def _mix_keys(root: Any, parts: Any, pools: Any) -> Any:
+def _mix_keys(root: Words, parts: Words, pools: Words) -> np.uint32:
     """Fill the pool of each run with the seed and all of its key but the replication; the hash constant reached."""
     constant = _INIT_A
     for run in range(len(pools)):
@@ -156,7 +153,7 @@ def _mix_keys(root: Any, parts: Any, pools: Any) -> Any:
 
 
 @_compiled
-def _high_of_product(a: Any, b: Any) -> Any:
+def _high_of_product(a: np.uint64, b: np.uint64) -> np.uint64:
     """The upper 64 bits of the product of two 64-bit numbers."""
     mask, half = np.uint64(0xFFFFFFFF), np.uint64(32)
     a_low, a_high, b_low, b_high = a & mask, a >> half, b & mask, b >> half
@@ -166,7 +163,7 @@ def _high_of_product(a: Any, b: Any) -> Any:
 
 
 @_compiled
-def _stepped(high: Any, low: Any, inc_high: Any, inc_low: Any) -> Any:
+def _stepped(high: np.uint64, low: np.uint64, inc_high: np.uint64, inc_low: np.uint64) -> tuple[np.uint64, np.uint64]:
     """state * multiplier + increment, modulo 2**128."""
     new_high = _high_of_product(low, _PCG_LOW) + high * _PCG_LOW + low * _PCG_HIGH
     new_low = low * _PCG_LOW
@@ -176,7 +173,7 @@ def _stepped(high: Any, low: Any, inc_high: Any, inc_low: Any) -> Any:
 
 
 @_compiled
-def _fill(pools: Any, hash_constant: Any, replication: Any, out: Any) -> None:
+def _fill(pools: Words, hash_constant: np.uint32, replication: np.uint32, out: Floats) -> None:
     one, bits = np.uint64(1), np.uint64(64)
     pool = np.empty(_POOL, dtype=np.uint32)
     words = np.empty(4, dtype=np.uint64)

@@ -76,7 +76,8 @@ def test_numbers_are_uniform_and_unrelated():
     keys = [StreamKey(442046, 7, day, 1) for day in range(200)]
     streams = RunStreams(keys, 11)
     numbers = np.array([streams.uniforms(replication) for replication in range(200)])
-    assert numbers.min() >= 0 and numbers.max() < 1
+    assert numbers.min() >= 0
+    assert numbers.max() < 1
     assert np.histogram(numbers, 10, (0, 1))[0] == pytest.approx(np.full(10, numbers.size / 10), rel=0.02)
     by_purpose = np.corrcoef(numbers.transpose(1, 0, 2).reshape(len(PURPOSES), -1))
     assert np.abs(by_purpose - np.eye(len(PURPOSES))).max() < 4 / np.sqrt(40_000)
