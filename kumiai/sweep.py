@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from capacity.sweep.summary import Mean, ScenarioFigure, SweepSummary
 
 _ADDRESS = re.compile(r"tcp://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")
-_SHOWN_FAILURES, _SHOWN_SCENARIOS, _SHOWN_FIGURES = 20, 50, 4
+_SHOWN_FAILURES, _SHOWN_SCENARIOS, _SHOWN_FIGURES = 20, 50, 3
 
 
 def register(app: typer.Typer) -> None:
@@ -98,6 +98,7 @@ def _show(summary: SweepSummary, output: Path, *, as_json: bool) -> None:
         emit_text(summary.model_dump_json(indent=1))
         return
     emit(summary.verdict)
+    emit("値、その 95 % 区間、最初の条件との差（同じ種どうしの差の平均）：")
     _print(_table(summary))
     if len(summary.scenarios) > _SHOWN_SCENARIOS:
         emit(f"ほか {len(summary.scenarios) - _SHOWN_SCENARIOS:,} 条件は {output}/summary.json にあります")
@@ -105,47 +106,50 @@ def _show(summary: SweepSummary, output: Path, *, as_json: bool) -> None:
 
 
 def _table(summary: SweepSummary) -> Table:
-    """Scenarios by main figures: value with its 95 % interval, and below it the difference to the first scenario."""
+    """Scenarios by main figures: the value, its 95 % interval, and the difference to the first scenario."""
     from rich import box
     from rich.table import Table
 
-    from capacity.sweep.summary import LABELS, label
+    from capacity.sweep.summary import main_figures, scale
     from estate.problems import visible
 
-    present = {figure.name for scenario in summary.scenarios for figure in scenario.figures}
-    names = [name for name in LABELS if name in present][:_SHOWN_FIGURES]
+    names = main_figures(summary)[:_SHOWN_FIGURES]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("条件", overflow="fold")
     table.add_column("種", justify="right")
     for name in names:
-        table.add_column(f"{label(name)}\n（最初の条件との差）", justify="right")
+        label, unit, _ = scale(name)
+        table.add_column(f"{label}（{unit}）", justify="right")
     for scenario in summary.scenarios[:_SHOWN_SCENARIOS]:
         by_name = {figure.name: figure for figure in scenario.figures}
-        cells = [_cell(by_name.get(name)) for name in names]
-        table.add_row(visible(scenario.name), f"{scenario.seeds:,}", *cells)
+        table.add_row(visible(scenario.name), f"{scenario.seeds:,}", *(_cell(by_name.get(name)) for name in names))
     return table
 
 
 def _cell(figure: ScenarioFigure | None) -> str:
     if figure is None:
         return "-"
-    value = _with_interval(figure.name, figure.value)
-    return value if figure.difference is None else f"{value}\n（{_with_interval(figure.name, figure.difference, '+')}）"
+    lines = [_number(figure.name, figure.value.mean), _interval(figure.name, figure.value)]
+    if figure.difference is not None:
+        difference = _number(figure.name, figure.difference.mean, "+")
+        lines.append(f"差 {difference} {_interval(figure.name, figure.difference, '+')}".rstrip())
+    return "\n".join(line for line in lines if line)
 
 
-def _with_interval(name: str, mean: Mean, sign: str = "") -> str:
-    from capacity.sweep.summary import shown
-
-    text = shown(name, mean.mean, sign)
+def _interval(name: str, mean: Mean, sign: str = "") -> str:
     if mean.low_95 is None or mean.high_95 is None:
-        return text
-    return f"{text} [{shown(name, mean.low_95, sign)}, {shown(name, mean.high_95, sign)}]"
+        return ""
+    return f"[{_number(name, mean.low_95, sign)}, {_number(name, mean.high_95, sign)}]"
+
+
+def _number(name: str, value: float, sign: str = "") -> str:
+    from capacity.sweep.summary import spoken
+
+    return spoken(name, value, sign)
 
 
 def _print(table: Table) -> None:
     """The table as wide as the terminal; in a pipe as wide as it is, for nothing of it may be cut off."""
-    from rich.measure import Measurement
+    from rich.console import Console
 
-    wide = stdout.options.update(max_width=10_000)
-    width = None if stdout.is_terminal else Measurement.get(stdout, wide, table).maximum
-    stdout.print(table, soft_wrap=False, width=width, crop=False)
+    (stdout if stdout.is_terminal else Console(width=10_000, highlight=False, markup=False)).print(table)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
-    from layout.simulation_records import PlanSimulation
+    from layout.simulation_records import JobLateness, PlanSimulation
 
 SCHEMA = pa.schema(
     [
@@ -21,7 +21,8 @@ SCHEMA = pa.schema(
         pa.field("mean", pa.float64(), nullable=False),
         pa.field("low_95", pa.float64()),
         pa.field("high_95", pa.float64()),
-        pa.field("p95", pa.float64(), nullable=False),
+        pa.field("method", pa.string(), nullable=False),
+        pa.field("p95", pa.float64()),
         pa.field("replications", pa.int64(), nullable=False),
     ]
 )
@@ -36,22 +37,27 @@ MERGED_SCHEMA = pa.schema(
     ]
 )
 _ROWS_PER_GROUP = 65_536
+_Row: TypeAlias = tuple[str, str, str, str, float, float | None, float | None, str, float | None]
 
 
 def table(result: PlanSimulation) -> pa.Table:
-    """One row per figure, in the order of the simulation."""
-    columns: dict[str, list[object]] = {name: [] for name in SCHEMA.names}
-    for figure in result.figures:
-        columns["scope"].append(figure.scope)
-        columns["id"].append(figure.id)
-        columns["label"].append(figure.label)
-        columns["figure"].append(figure.name)
-        columns["mean"].append(figure.mean)
-        columns["low_95"].append(figure.low_95)
-        columns["high_95"].append(figure.high_95)
-        columns["p95"].append(figure.p95)
-        columns["replications"].append(result.replications)
-    return pa.table(columns, schema=SCHEMA)
+    """One row per figure, in the order of the simulation: those of all, sites and tenants, then those of jobs."""
+    rows = [(f.scope, f.id, f.label, f.name, f.mean, f.low_95, f.high_95, f.method, f.p95) for f in result.figures] + [
+        row for job in result.jobs for row in _rows_of_job(job)
+    ]
+    columns = zip(*((*row, result.replications) for row in rows), strict=True)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=SCHEMA) if rows else SCHEMA.empty_table()
+
+
+def _rows_of_job(job: JobLateness) -> Iterator[_Row]:
+    who = "job", f"{job.tenant}/{job.system}/{job.job}", job.label
+    for name, found in (("delay_s", job.delay_s), ("overrun_s", job.overrun_s), ("lateness_s", job.lateness_s)):
+        half = found.half_width_95
+        low, high = (None, None) if half is None else (found.mean - half, found.mean + half)
+        yield *who, name, found.mean, low, high, "student_t", found.p95
+    if job.missed is not None:
+        yield *who, "deadline_missed", job.missed.share, job.missed.low_95, job.missed.high_95, "wilson", None
 
 
 def to_bytes(figures: pa.Table) -> bytes:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from estate.places import find
-from estate.problems import EstateErrors, Problem
+from estate.problems import EstateErrors, Problem, shown
 from estate.validation import validate
 from estate.yaml_reader import Node, read
 from layout.errors import FolderError
 
-from . import plans
+from . import plans, subject
 from .records import MOST_RUNS, MOST_SCENARIOS, PlanBytes, Scenario, SeedRange, Sweep, SweepFile, Task
-from .scenarios import Axes, settings_of
+from .scenarios import Axes, Sound, settings_of
 from .subject import Settings
 from .version import version
 
@@ -38,18 +39,39 @@ def read_sweep(path: Path) -> Sweep:
     problems += axes.problems
     count = axes.count() * len(file.plans)
     _refuse_too_many(root, axes, count, len(file.plans), len(seeds), problems)
-    named = list(settings_of(axes.scenarios() if count <= MOST_SCENARIOS else axes.samples(), problems))
+    sound = list(settings_of(axes.scenarios() if count <= MOST_SCENARIOS else axes.samples(), problems))
     # A stand-in is no folder that anybody named.
     named_plans = [] if any(problem.path.startswith("plans") for problem in problems) else file.plans
     packed = [_plan(path, root, index, written, problems) for index, written in enumerate(named_plans)]
     known = [plan for plan in packed if plan is not None]
     _refuse_equal_plans(root, known, problems)
+    if not problems:
+        for plan in known:
+            problems += _contradictions(plan, sound)
     if problems:
         raise EstateErrors(problems)
     several = len(known) > 1
     return Sweep(
-        tuple(_scenario(name, plan, settings, several) for plan in known for name, settings in named), seeds, version()
+        tuple(_scenario(each.name, plan, each.settings, several) for plan in known for each in sound), seeds, version()
     )
+
+
+def _contradictions(plan: PlanBytes, sound: Sequence[Sound]) -> Iterator[Problem]:
+    """Scenarios that the plan contradicts, e.g. a week without runs: found before the first run, not in the tenth hour.
+
+    Only dates and names can be contradicted, so scenarios that agree in them are looked at once.
+    """
+    seen: set[str] = set()
+    for each in sound:
+        decides = subject.what_decides(each.settings)
+        if (key := repr(decides)) in seen:
+            continue
+        seen.add(key)
+        try:
+            subject.check(plans.unpack(plan), each.settings)
+        except FolderError as error:
+            text = f"計画 {plan.written} では模擬できません（条件{shown(each.name)}）。{error.message}"
+            yield each.problem(decides, text)
 
 
 def tasks(sweep: Sweep) -> list[Task]:

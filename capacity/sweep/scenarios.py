@@ -161,8 +161,24 @@ class Axes:
                     self.problems.append(part.node.problem(part.label, text))
 
 
-def settings_of(merged: Iterable[Merged], problems: list[Problem]) -> Iterator[tuple[str, Settings]]:
-    """Name and settings of each sound scenario. What is wrong is added to `problems`, each mistake once."""
+@dataclass(frozen=True)
+class Sound:
+    """A scenario whose settings are sound, and where each of them was written."""
+
+    name: str
+    settings: Settings
+    last: Part
+    origins: Mapping[str, tuple[Node, Node, str]]
+
+    def problem(self, fields: Iterable[str], message: str) -> Problem:
+        """A problem of this scenario, at the place of the one field of `fields` that was written, if it is one."""
+        written = [self.origins[field] for field in fields if field in self.origins]
+        _, node, label = written[0] if len(written) == 1 else (None, self.last.node, self.last.label)
+        return node.problem(label, message)
+
+
+def settings_of(merged: Iterable[Merged], problems: list[Problem]) -> Iterator[Sound]:
+    """Each scenario that is sound. What is wrong with the others is added to `problems`, each mistake once."""
     known: set[tuple[int, int, str]] = set()
     crossed: dict[str, tuple[Problem, str, int]] = {}
     for scenario in merged:
@@ -173,7 +189,7 @@ def settings_of(merged: Iterable[Merged], problems: list[Problem]) -> Iterator[t
         root = Node(last.node.file, last.node.line, last.node.column, {k: (o[0], o[1]) for k, o in origins.items()})
         document = validate(root, [], Settings)
         if document.record is not None and not document.problems:
-            yield scenario.name, document.record
+            yield Sound(scenario.name, document.record, last, origins)
         for problem in document.problems:
             if not problem.path:
                 # What contradicts itself only in combination: told once, with the number of scenarios it breaks.
