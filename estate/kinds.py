@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .batch import JobRate
 from .catalogue_records import Catalogue
 from .records import EstateFile, Policy, Tenant
-from .resolve import members_of, resolve
+from .resolve import job_rates, members_of, resolve
 from .resolved import ResolvedEstate, ResolvedHost, ResolvedVm
 from .sizing import class_of
 
@@ -37,11 +38,10 @@ class Survey:
 
     estate: ResolvedEstate
     kinds: tuple[TenantKind, ...]
-
-    @property
-    def tenants(self) -> int:
-        """Municipalities in all."""
-        return sum(len(kind.tenants) for kind in self.kinds)
+    tenants: tuple[Tenant, ...]
+    """All municipalities, in the order of the file."""
+    rates: tuple[JobRate, ...]
+    """Row by row with `estate.jobs`: how the work follows from the residents of a tenant."""
 
 
 def survey_of(file: EstateFile, catalogue: Catalogue, digest: str) -> Survey:
@@ -65,7 +65,12 @@ def survey_of(file: EstateFile, catalogue: Catalogue, digest: str) -> Survey:
         TenantKind(max(members, key=lambda tenant: tenant.population).id, tuple(members)) for members in groups.values()
     )
     chosen = frozenset(kind.representative for kind in kinds)
-    return Survey(resolve(file, catalogue, digest, only=chosen), kinds)
+    return Survey(
+        estate=resolve(file, catalogue, digest, only=chosen),
+        kinds=kinds,
+        tenants=file.tenants,
+        rates=job_rates(file, catalogue, only=chosen),
+    )
 
 
 def surely_fits(survey: Survey, file: EstateFile) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import date, datetime
 
 from .assumptions import list_assumptions
-from .batch import Measurements, Setting, jobs_of
+from .batch import JobRate, Measurements, Setting, jobs_of, rates_of
 from .catalogue_records import Catalogue, System
 from .host_pattern import expand
 from .records import EstateFile, Host, Policy, SharedSystem, SystemOverride, Tenant
@@ -31,13 +31,7 @@ def resolve(
     """
     start, end = horizon(file)
     shared = tuple(_shared_deployments(file, catalogue))
-    # Without shared systems nobody waits for another tenant, so that those left out need not be known.
-    known = only if only is not None and not shared else None
-    deployments = (*_own_deployments(file, catalogue, shared, known), *shared)
-    measurements = Measurements(file.measured)
-    setting = Setting(catalogue, measurements, _Directory(deployments), file.policy.rerun_room)
-    if only is not None:
-        deployments = tuple(each for each in deployments if each.tenant in only or each.tenant == COMMON)
+    deployments, setting = _deployed(file, catalogue, shared, only)
     groups = _policy_groups(file.policy)
 
     systems: list[ResolvedSystem] = []
@@ -69,9 +63,28 @@ def resolve(
         current_costs=file.current_costs,
         flows=file.flows,
         policy=file.policy,
-        assumptions=list_assumptions(file, catalogue, deployments, measurements),
+        assumptions=list_assumptions(file, catalogue, deployments, setting.measurements),
         warnings=tuple(_warnings(file, catalogue)),
     )
+
+
+def job_rates(file: EstateFile, catalogue: Catalogue, *, only: Collection[str]) -> tuple[JobRate, ...]:
+    """How the work of every job of `resolve(…, only=only)` follows from its tenant's population, in its order."""
+    deployments, setting = _deployed(file, catalogue, tuple(_shared_deployments(file, catalogue)), only)
+    return tuple(rate for deployment in deployments for rate in rates_of(deployment, setting))
+
+
+def _deployed(
+    file: EstateFile, catalogue: Catalogue, shared: tuple[Deployment, ...], only: Collection[str] | None
+) -> tuple[tuple[Deployment, ...], Setting]:
+    """The deployments that are resolved, and what their jobs have in common."""
+    # Without shared systems nobody waits for another tenant, so that those left out need not be known.
+    known = only if only is not None and not shared else None
+    deployments = (*_own_deployments(file, catalogue, shared, known), *shared)
+    setting = Setting(catalogue, Measurements(file.measured), _Directory(deployments), file.policy.rerun_room)
+    if only is not None:
+        deployments = tuple(each for each in deployments if each.tenant in only or each.tenant == COMMON)
+    return deployments, setting
 
 
 def horizon(file: EstateFile) -> tuple[datetime, datetime]:
