@@ -28,7 +28,8 @@ def resolve(file: EstateFile, catalogue: Catalogue, digest: str) -> ResolvedEsta
     shared = tuple(_shared_deployments(file, catalogue))
     deployments = (*_own_deployments(file, catalogue, shared), *shared)
     measurements = Measurements(file.measured)
-    setting = Setting(catalogue, measurements, _Directory(deployments), file.policy.rerun_room)
+    disturbances = catalogue.disturbances.overridden_by(file.disturbances)
+    setting = Setting(catalogue, measurements, _Directory(deployments), file.policy.rerun_room, disturbances)
     groups = _policy_groups(file.policy)
 
     systems: list[ResolvedSystem] = []
@@ -60,6 +61,7 @@ def resolve(file: EstateFile, catalogue: Catalogue, digest: str) -> ResolvedEsta
         current_costs=file.current_costs,
         flows=file.flows,
         policy=file.policy,
+        disturbances=disturbances,
         assumptions=list_assumptions(file, catalogue, deployments, measurements),
         warnings=tuple(_warnings(file, catalogue)),
     )
