@@ -84,7 +84,9 @@ def _check_shortest(evidence: Evidence) -> None:
     work_s = np.maximum(work_s, runs.io_mib[ended] / float(system.hosts.io_mib_s.max()))
     if len(system.centre.line_mib_s) and (system.hosts.line >= 0).all():
         work_s = np.maximum(work_s, runs.line_mib[ended] / float(system.centre.line_mib_s.max()))
-    failing = np.isfinite(runs.failed_cpu_s[ended])
+    changes = system.changes
+    on_failing_vm = np.isin(runs.vm[ended], changes.move_vm[~changes.move_keeps_work])
+    failing = np.isfinite(runs.failed_cpu_s[ended]) & ~on_failing_vm  # else the VM's failure may have cut it short
     failed_s = np.where(failing, runs.failed_cpu_s[ended], 0.0) / fastest + runs.rerun_delay_s[ended]
     least_s = runs.fixed_s[ended] + work_s + np.where(failing, failed_s + runs.fixed_s[ended], 0.0)
     taken_s = result.work_end_s[ended] - result.start_s[ended]
