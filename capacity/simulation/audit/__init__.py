@@ -10,6 +10,7 @@ import numpy as np
 
 from ..columns import SimulationInput
 from ..records import SimulationResult
+from .bandwidth import check_bandwidth
 from .evidence import Evidence
 from .fairness import check_fairness
 from .pools import check_pools
@@ -37,4 +38,5 @@ def audit(system: SimulationInput, result: SimulationResult) -> list[str]:
         check_totals(evidence, result.served)
         check_accounts(evidence, result.served)
         check_fairness(evidence, result.served, wants)
+        check_bandwidth(evidence, wants.works)
     return evidence.findings

@@ -24,6 +24,21 @@ class Wants:
     cap: Floats
     has_failed: Bools
     """Per run: whether its own failure has struck."""
+    works: Works
+
+
+@dataclass(frozen=True)
+class Works:
+    """The last phase of every take that came so far: when it began, and when its core-seconds were served."""
+
+    run: Ints
+    from_s: Floats
+    cpu_through_s: Floats
+    until_s: Floats
+    at_slot: Bools
+    """It began with the slot, without idle time before."""
+    ends: Bools
+    """It was through at `until_s`, not lost."""
 
 
 def wanted_work(evidence: Evidence, takes: Takes, served: ServedTable) -> Wants:
@@ -43,11 +58,12 @@ def wanted_work(evidence: Evidence, takes: Takes, served: ServedTable) -> Wants:
             )
     parts.append(follower.wants())
     run, from_s, until_s, cap = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    works = _all_works(takes, simple, parts[0], follower)
     ids = evidence.system.runs.ids
     wrong = np.array(follower.wrong, dtype=np.int64)
     evidence.require("work served is the work given, at its time", np.zeros(len(wrong), dtype=np.bool_), ids, wrong)
     some = until_s > from_s
-    return Wants(run[some].astype(np.int64), from_s[some], until_s[some], cap[some], follower.has_failed)
+    return Wants(run[some].astype(np.int64), from_s[some], until_s[some], cap[some], follower.has_failed, works)
 
 
 def _simple_takes(evidence: Evidence, takes: Takes) -> Bools:
@@ -84,6 +100,19 @@ def _wants_of_simple(
     return run, begin_s, until_s, runs.max_cores[run]
 
 
+def _all_works(takes: Takes, simple: Bools, wants: tuple[Ints, Floats, Floats, Floats], follower: _Follower) -> Works:
+    run, from_s, cpu_through_s, _ = wants
+    others = np.array(follower.works, dtype=np.float64).reshape(-1, 6)
+    return Works(
+        np.concatenate((run, others[:, 0])).astype(np.int64),
+        np.concatenate((from_s, others[:, 1])),
+        np.concatenate((cpu_through_s, others[:, 2])),
+        np.concatenate((takes.until_s[simple], others[:, 3])),
+        np.concatenate((from_s == takes.from_s[simple], others[:, 4] > 0)),
+        np.concatenate((np.ones(len(run), dtype=np.bool_), others[:, 5] > 0)),
+    )
+
+
 class _Follower:
     """Walks through the phases of the other runs, piece of service by piece."""
 
@@ -94,6 +123,7 @@ class _Follower:
         self.first_piece = first_piece
         self.has_failed = np.zeros(len(self.runs), dtype=np.bool_)
         self.wrong: list[int] = []
+        self.works: list[tuple[int, float, float, float, bool, bool]] = []
         self._found: list[tuple[int, float, float, float]] = []
 
     def wants(self) -> tuple[Ints, Floats, Floats, Floats]:
@@ -113,13 +143,19 @@ class _Follower:
 
     def _follow_take(self, run: int, left: list[list[float]], now: float, until_s: float, *, lost: bool) -> bool:
         stop_s = min(until_s, max(self.horizon_s, now))
-        ends = np.isfinite(until_s) and not lost
-        for idle_s, amount, cap, fails in self._phases(run):
+        ends = bool(np.isfinite(until_s)) and not lost
+        begin_s, phases = now, self._phases(run)
+        for number, (idle_s, amount, cap, fails) in enumerate(phases, start=1):
             now += idle_s
             if now >= stop_s + NEAR_S:
                 return not ends
+            reached_s: float | None = now
             if amount > 0:
                 reached_s = self._serve(left, amount, now, stop_s)
+            if number == len(phases):
+                through_s = np.inf if reached_s is None else reached_s
+                self.works.append((run, now, through_s, until_s, now == begin_s, ends))
+            if amount > 0:
                 self._found.append((run, now, stop_s if reached_s is None else reached_s, cap))
                 if reached_s is None:
                     return not ends
@@ -150,7 +186,10 @@ class _Follower:
                 return left[-1][0]
         return None
 
-    def _phases(self, run: int) -> Iterator[tuple[float, float, float, bool]]:
+    def _phases(self, run: int) -> list[tuple[float, float, float, bool]]:
+        return list(self._each_phase(run))
+
+    def _each_phase(self, run: int) -> Iterator[tuple[float, float, float, bool]]:
         """Idle seconds, then core-seconds on at most so many cores, then perhaps a failure."""
         runs = self.runs
         fixed_s, most = float(runs.fixed_s[run]), float(runs.max_cores[run])

@@ -10,6 +10,7 @@ from capacity.simulation.audit import audit
 from capacity.simulation.columns import SimulationInput
 from capacity.simulation.records import (
     DemandStep,
+    Line,
     OnlineLoad,
     Relocation,
     ServedTable,
@@ -22,7 +23,7 @@ from capacity.simulation.records import (
 )
 from capacity.simulation.reference import simulate
 
-A, B, C, D, LATE, PRINT, QUEUED, SHAPED, RERUN, LOST, HEAVY, LIGHT = range(12)
+A, B, C, D, LATE, PRINT, QUEUED, SHAPED, RERUN, LOST, HEAVY, LIGHT, READS, SENDS = range(14)
 
 
 def run(name, vm, release_s, cpu_s, **more):
@@ -32,7 +33,7 @@ def run(name, vm, release_s, cpu_s, **more):
 def centre(*, online_first=True):
     """Two hosts with everything that can go wrong: queues, windows, printing, online load, a failure, weights."""
     return SimulationInput.of(
-        hosts=(SimulatedHost("h", 4.0), SimulatedHost("g", 6.0)),
+        hosts=(SimulatedHost("h", 4.0), SimulatedHost("g", 6.0, 10.0, 0)),
         vms=(
             SimulatedVm("queue", 0, 2.0, 1),
             SimulatedVm("online", 0, 2.0),
@@ -53,11 +54,14 @@ def centre(*, online_first=True):
             run("lost", 2, 9.0, 8.0),
             run("heavy", 3, 0.0, 45.0),
             run("light", 4, 0.0, 15.0),
+            run("reads", 3, 12.0, 1.0, io_mib=60.0, fixed_s=1.0),
+            run("sends", 3, 12.0, 1.0, io_mib=30.0, line_mib=16.0),
         ),
         online=(OnlineLoad(1, 2.0, 20.0, 1.0),),
         vcpu_steps=(VcpuStep(1, 12.0, 1.5),),
         relocations=(Relocation(2, 10.0, 15.0, 1, keeps_work=False),),
         pools=(SlotPool("printer", 1),),
+        lines=(Line("wan", 2.0),),
         calendars=(WindowCalendar("night", ((5.0, 10.0), (40.0, 50.0))),),
         online_first=online_first,
     )
@@ -212,6 +216,8 @@ DAMAGES = {
     "online load is served first": both(served(-1, cores=0.5), with_piece(0, 1, D, 2.0, 6.0, 0.5)),
     "a VM's share is fair between its runs": swapped_service((0, 1, PRINT), D, 0.1, 0.2),
     "no core is idle": without_served_of(LIGHT),
+    "work ends when cores, storage and line are through: reads": columns(work_end_s={READS: 21.9}, end_s={READS: 21.9}),
+    "work ends when cores, storage and line are through: sends": columns(work_end_s={SENDS: 20.1}, end_s={SENDS: 20.1}),
     "a host's cores are fair between its VMs by weight": swapped_service((1, 4, LIGHT), HEAVY, 1.0, 2.0),
 }
 
