@@ -13,8 +13,8 @@ import numpy as np
 from capacity.records import Floats
 
 from .cache import compiled_once
-from .loop import play
-from .state import ACTIVE, CHANGE, ENTRY, HOST, PART, PIECE, TRANSFER, VM, Found, Given, Kept
+from .kernel.loop import play
+from .kernel.state import ACTIVE, CHANGE, ENTRY, HOST, PART, PIECE, TRANSFER, VM, Found, Given, Kept
 
 Play: TypeAlias = Callable[[Given, Kept, Found, int, float], int]
 
