@@ -17,7 +17,7 @@ from capacity.simulation.records import ServedTable, SimulationResult
 from .kernel.compiled import Records
 from .entry import compiled_play, empty_given
 from .initial import initial_records, most_active
-from .kernel.state import ACTIVE, COUNTERS, ENTRY, FREE_FIRST, NEEDS_ROOM, PIECE, PIECES, TRANSFER, Found, Given, Kept
+from .kernel.state import ACTIVE, CHANGE, COUNTERS, ENTRY, FREE_FIRST, NEEDS_ROOM, PIECE, PIECES, TRANSFER, Found, Given, Kept
 from .timetable import OnlineParts, online_parts, timetable, wanted_core_s
 
 
@@ -233,7 +233,7 @@ def _given(system: SimulationInput, parts: OnlineParts) -> Given:
         "max_cores": _fixed(runs.max_cores),
         "fixed_s": _fixed(runs.fixed_s),
         "order": _release_order(runs, runs.release_s),
-        "timetable": _fixed(timetable(system), timetable(system).dtype),
+        "timetable": _fixed(timetable(system), CHANGE),
         "move_vm": _fixed(changes.move_vm, np.int64),
         "move_to_host": _fixed(changes.move_to_host, np.int64),
         "move_keeps_work": _fixed(changes.move_keeps_work, np.bool_),
