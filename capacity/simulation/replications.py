@@ -23,8 +23,8 @@ from .measures import Measure, Quantity
 from .records import SimulationResult
 from .streams import RunStreams, StreamKey
 
-CHUNK_RUNS = 20_000
-"""So many simulated runs travel as one task: long enough to outweigh the way, short enough for Ctrl-C."""
+CHUNK_RUNS = {"simpy": 1, "fast": 20_000}
+"""So many simulated runs (at least one replication) are one task: worth its way to a worker, short for Ctrl-C."""
 WORTH_PROCESSES = {"simpy": 20_000, "fast": 2_000_000}
 """Simulated runs from which on a second process pays for its start (one or two seconds)."""
 _VARIABLE = {"cpu_s", "release_s", "failed_cpu_s", "rerun_delay_s"}
@@ -122,7 +122,7 @@ def replicate(trial: Trial, most: int, workers: int) -> Generator[Replicated, No
 
     The numbers are the same for any number of workers.
     """
-    chunk = max(1, min(CHUNK_RUNS // max(1, len(trial.keys)), -(-most // max(1, workers))))
+    chunk = max(1, min(CHUNK_RUNS[trial.engine] // max(1, len(trial.keys)), -(-most // max(1, workers))))
     portions = iter([range(first, min(first + chunk, most)) for first in range(0, most, chunk)])
     if workers < 2 or most < 2 or most * len(trial.keys) < WORTH_PROCESSES[trial.engine]:
         yield from map(trial.run, portions)
