@@ -94,7 +94,8 @@ def explain(
 
     `planned_start_s` is the release before anything was disturbed. A run with storage and line traffic that goes on
     after its CPU work waits for the one that takes longer when it has it alone. A run that never ends has infinite
-    causes: its window, the run before it, or a VM that never comes back. Raises ValueError where the result has no table of what was served.
+    causes: its window, the run before it, or a VM that never comes back. Raises ValueError where the result has no
+    table of what was served.
     """
     if result.served is None:
         raise ValueError("an explanation needs the table of what was served")

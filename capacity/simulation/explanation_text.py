@@ -1,16 +1,27 @@
-"""Why a run was late, in Japanese sentences and as the record of a result."""
+"""Why a run was late, in a Japanese sentence."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import Literal, TypeAlias
 
-from layout.explanation_records import CauseName, LateCause, LateContender, LateRun
-
-from .columns import SimulationInput
 from .contenders import Contender
 from .explanation import TELLABLE_S, Causes, Explanation
 
+CauseName: TypeAlias = Literal[
+    "late_start",
+    "predecessor",
+    "window",
+    "slot",
+    "host_failure",
+    "own_failure",
+    "work",
+    "cpu",
+    "storage",
+    "line",
+    "printing",
+]
 _SAID: dict[CauseName, str] = {
     "late_start": "職員の確認による開始の遅れ",
     "predecessor": "先行処理の終了待ち",
@@ -37,25 +48,6 @@ class Names:
     vm: Callable[[int], str]
 
 
-def record(explanation: Explanation, system: SimulationInput, names: Names) -> LateRun:
-    """The explanation as it is written into a result."""
-    ids = system.runs.ids
-    never = explanation.delay_s == float("inf")
-    return LateRun(
-        run=ids[explanation.run],
-        label=names.run(explanation.run),
-        delay_s=None if never else explanation.delay_s,
-        causes=() if never else tuple(LateCause(cause=name, seconds=s) for name, s in _by_size(explanation.causes)),
-        predecessor=None if explanation.predecessor is None else ids[explanation.predecessor],
-        contenders=(
-            *_contenders("slot", explanation.slot_holders, system, names),
-            *_contenders("cpu", explanation.cpu_takers, system, names),
-            *_contenders("printing", explanation.printer_holders, system, names),
-        ),
-        sentence=sentence(explanation, names),
-    )
-
-
 def sentence(explanation: Explanation, names: Names) -> str:
     """One sentence (or two): how late, and the causes by size, with who was in the way."""
     who = names.run(explanation.run)
@@ -68,7 +60,7 @@ def sentence(explanation: Explanation, names: Names) -> str:
         return f"{who}は、使えるバッチ枠が残っていないため実行されません。"
     parts = [
         _part(name, seconds, explanation, before, names)
-        for name, seconds in _by_size(explanation.causes)
+        for name, seconds in by_size(explanation.causes)
         if abs(seconds) >= _SHOWN_S
     ]
     minutes = explanation.delay_s / 60
@@ -99,21 +91,8 @@ def _called(contender: Contender, names: Names) -> str:
     return names.run(contender.run) if contender.run >= 0 else f"{names.vm(contender.vm)}のオンライン処理"
 
 
-def _by_size(causes: Causes) -> list[tuple[CauseName, float]]:
+def by_size(causes: Causes) -> list[tuple[CauseName, float]]:
     """The causes that can be told, the largest first."""
     values = {entry.name: getattr(causes, entry.name) for entry in fields(causes)}
     told = [(name, values[f"{name}_s"]) for name in _SAID if abs(values[f"{name}_s"]) > TELLABLE_S]
     return sorted(told, key=lambda cause: -cause[1])
-
-
-def _contenders(
-    what: str, found: tuple[Contender, ...], system: SimulationInput, names: Names
-) -> Iterator[LateContender]:
-    for entry in found:
-        yield LateContender(
-            what=what,  # type: ignore[arg-type]  # one of the three words above
-            run=system.runs.ids[entry.run] if entry.run >= 0 else None,
-            vm=system.vms.ids[entry.vm],
-            label=_called(entry, names),
-            amount=entry.amount,
-        )

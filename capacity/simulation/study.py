@@ -15,7 +15,9 @@ from layout.results import write_result
 from layout.simulation_records import Figure, PlanSimulation
 
 from .disturbance import Disturbance, VaryingWork
+from .disturbances import of_week
 from .estimates import counted, half_width
+from .late_runs import late_runs
 from .lateness import labels, lateness_by_job, verdict
 from .measures import Lateness, Measure, Quantity, Utilisation
 from .night import busiest_night, read_night
@@ -87,6 +89,9 @@ def simulate_plan(
     names = labels(folder.estate)
     jobs = lateness_by_job(week, ends, names)
     interrupted = stopped_by == "interrupted"
+    # The replication with the worst overrun is the one that is explained.
+    worst = int(np.argmax((ends - week.window_end_s[trial.rows]).max(axis=1, initial=0.0)))
+    late = late_runs(folder, week, trial.disturbed(worst), replication=worst, engine_name=chosen.engine)
     return PlanSimulation(
         verdict=verdict(week, ends, jobs, interrupted=interrupted),
         layout_digest=folder.layout_digest,
@@ -104,6 +109,7 @@ def simulate_plan(
         runs=int(week.judged.sum()),
         jobs=jobs,
         figures=figures(trial.quantities, done.values, _names(folder)),
+        late_runs=late,
     )
 
 
@@ -128,18 +134,18 @@ def trial_of(folder: FolderContents, week: Week, settings: Settings) -> Trial:
         keys=week.keys,
         seed=settings.seed,
         engine=settings.engine,
-        disturbances=disturbances_of(week, settings),
+        disturbances=disturbances_of(folder, week, settings),
         measures=measures_of(folder, week),
         rows=np.flatnonzero(week.judged),
     )
 
 
-def disturbances_of(week: Week, settings: Settings) -> tuple[Disturbance, ...]:
-    """The disturbances that are on, in the order in which they change the system."""
+def disturbances_of(folder: FolderContents, week: Week, settings: Settings) -> tuple[Disturbance, ...]:
+    """The disturbances that are on, in the order in which they change the system. Raises FolderError."""
     found: list[Disturbance] = []
     if settings.vary_work and settings.work_cv_factor > 0:
         found.append(VaryingWork(settings.work_cv_factor * week.work_cv))
-    return tuple(found)
+    return (*found, *of_week.disturbances_of(folder, week, settings))
 
 
 def measures_of(folder: FolderContents, week: Week) -> tuple[Measure, ...]:
