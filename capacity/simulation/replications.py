@@ -27,7 +27,7 @@ CHUNK_RUNS = {"simpy": 1, "fast": 20_000}
 """So many simulated runs (at least one replication) are one task: worth its way to a worker, short for Ctrl-C."""
 WORTH_PROCESSES = {"simpy": 20_000, "fast": 2_000_000}
 """Simulated runs from which on a second process pays for its start (one or two seconds)."""
-_VARIABLE = {"cpu_s", "release_s", "failed_cpu_s", "rerun_delay_s"}
+VARIABLE = ("cpu_s", "release_s", "failed_cpu_s", "rerun_delay_s")
 """Columns that a prepared system of the fast engine takes anew in each replication."""
 
 
@@ -55,7 +55,22 @@ class Trial:
 
     @cached_property
     def _simulate(self) -> Callable[[SimulationInput], SimulationResult]:
-        return engine(self.engine)
+        if self.engine == "simpy":
+            return engine("simpy")
+        from . import fast
+
+        prepared = fast.prepare(self.system)
+        own = self.system
+
+        def simulate(system: SimulationInput) -> SimulationResult:
+            if not only_runs_differ(system, own):
+                return fast.simulate(system, checked=False)
+            columns = {name: getattr(system.runs, name) for name in VARIABLE}
+            return prepared.run(
+                **{name: column for name, column in columns.items() if column is not getattr(own.runs, name)}
+            )
+
+        return simulate
 
     def disturbed(self, replication: int) -> SimulationInput:
         """The system of one replication."""
@@ -112,7 +127,7 @@ def only_runs_differ(changed: SimulationInput, system: SimulationInput) -> bool:
         and all(
             getattr(changed.runs, field.name) is getattr(system.runs, field.name)
             for field in fields(RunColumns)
-            if field.name not in _VARIABLE
+            if field.name not in VARIABLE
         )
     )
 
