@@ -83,17 +83,18 @@ def simulate(
         "seed": ("--seed", str(seed)),
     }
     words = {field: (option, word) for field, (option, word) in options.items() if word is not None}
-    words |= _disturbed(disturb)
+    words |= disturbed(disturb)
     words |= _scenario("--fail-host", fail_host, "failed_host") | _scenario("--lose-site", lose_site, "lost_site")
     for pair in further or ():
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise RefusedError(f"--set: KEY=VALUE の形で書いてください（{pair}）")
         words[key] = (f"--set {key}", value)
-    _simulated(directory, _settings(words), workers, as_json=as_json)
+    _simulated(directory, settings_of(words), workers, as_json=as_json)
 
 
-def _disturbed(disturb: str | None) -> dict[str, tuple[str, str]]:
+def disturbed(disturb: str | None) -> dict[str, tuple[str, str]]:
+    """The settings of `--disturb`: each with its option's name, as text. Raises RefusedError for unknown words."""
     if disturb is None:
         return {}
     chosen = set(DISTURBANCES) if disturb == "all" else {word.strip() for word in disturb.split(",")} - {"none"}
@@ -114,7 +115,8 @@ def _scenario(option: str, word: str | None, field: str) -> dict[str, tuple[str,
     return {field: (option, name), **({f"{field}_at": (option, moment)} if at else {})}
 
 
-def _settings(words: dict[str, tuple[str, str]]) -> Settings:
+def settings_of(words: dict[str, tuple[str, str]]) -> Settings:
+    """Settings from texts, by field with the option that gave it. Raises RefusedError with every mistake."""
     from capacity.simulation.settings import SettingsError, from_words
 
     try:
