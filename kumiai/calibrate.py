@@ -73,8 +73,9 @@ def _jobs(logs: list[Path]) -> tuple[dict[str, object], str]:
         raise RefusedError(*error.problems) from None
     found = fitted(log)
     refused = [f"{override.label(item.tenant, item.system, item.job)}：{item.reason}" for item in found.refusals]
-    outliers = [line for fit in found.fits for line in fit.outliers]
-    tell_all([*refused, *override.remarks(found.fits), *dict.fromkeys(outliers)])
+    # A row may be far from its tenant's line and from everybody's; it is named once.
+    outliers = {line.split(": ")[0]: line for fit in reversed(found.fits) for line in fit.outliers}
+    tell_all([*refused, *override.remarks(found.fits), *outliers.values()])
     verdict = f"判定：{len(found.fits)} 件のジョブの値を {len(log.runs):,} 行から求めました"
     if refused:
         verdict += f"（{len(refused)} 件は求められません）"
