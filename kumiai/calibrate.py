@@ -31,7 +31,7 @@ def calibrate(
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="YAML を書くファイル")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON で出力する")] = False,
 ) -> None:
-    """実行記録や負荷の記録から、見積りファイルやカタログに貼る値（根拠 measured）を求める。"""
+    """実行記録や負荷の記録から、構成ファイルやカタログに貼る値（根拠 measured）を求める。"""
     if kind not in FORMATS:
         raise RefusedError(f"--format: 知らない形式です（{kind}）。{'、'.join(FORMATS)} のどれかを指定してください")
     if kind == "jobs" and (vcpu is not None or population is not None):

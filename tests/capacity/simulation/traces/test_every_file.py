@@ -64,7 +64,7 @@ def test_the_whole_model_runs_from_a_trace(tmp_path):
     system = read_trace(write(tmp_path, WHOLE))
     result = engine("simpy")(system)
     # The window opens at 2; 4 core-seconds on 2 cores, then it fails, waits 10 s and starts again: 8 core-seconds on
-    # 2 cores beside 200 MiB at 100 MiB/s, and 50 MiB over a line of 10 MiB/s, which takes longest; then 3 s of printing.
+    # 2 cores beside 200 MiB at 100 MiB/s, and 50 MiB over a line of 10 MiB/s, the longest; then 3 s of printing.
     assert result.start_s[0] == 2
     assert result.work_end_s[0] == pytest.approx(2 + 2 + 10 + 5, abs=1e-9)
     assert result.end_s[0] == pytest.approx(22, abs=1e-9)
