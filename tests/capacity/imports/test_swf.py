@@ -55,7 +55,11 @@ def test_without_a_header_the_widest_job_is_the_machine(tmp_path):
     [
         ("1 0 5 100 4", "1 0 5 100", "log.swf:4: 欄が 17 個です。正しくは 18"),
         ("1 0 5 100 4", "1 0 5 nan 4", "log.swf:4: 4 番目の欄は数です（nan）"),
-        ("1 0 5 100 4", "1 -3 5 100 4", "log.swf:4: 投入時刻は 0 以上です（-3）"),
+        (
+            "1 0 5 100 4",
+            "1 -3 5 100 4",
+            "log.swf:4: 投入時刻、実行時間、思考時間、プロセッサー数が範囲の外です（1 -3 5 100 4 ",
+        ),
         ("1 0 5 100 4", "1.5 0 5 100 4", "log.swf:4: 処理の番号は 1 以上の整数です（1.5）"),
         ("2 10 5 50 8", "1 10 5 50 8", "log.swf:5: 処理 1 は 4 行目にもあります"),
         ("2 10 5 50 8", "2 10 5 50 9", "log.swf:5: 処理 2 は決して入りません（9 個、計算機は 8 個）"),
@@ -67,7 +71,7 @@ def test_mistakes_are_named_with_their_line(tmp_path, old, new, problem):
     assert old in text
     with pytest.raises(TraceError) as raised:
         read_swf(write(tmp_path, text.replace(old, new, 1)))
-    assert problem in raised.value.problems
+    assert raised.value.problems[0].startswith(problem)
 
 
 @pytest.fixture(scope="module")

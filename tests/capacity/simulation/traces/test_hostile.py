@@ -140,3 +140,19 @@ def test_only_the_circle_is_named_not_who_waits_for_it(tmp_path):
         f"runs.csv:{line}: 先行関係が循環しています（{name}）"
         for line, name in ((2, "a"), (3, "b"), (4, "c"), (6, "e"))
     )
+
+
+def test_names_cannot_break_the_line_of_a_mistake(tmp_path):
+    hosts = 'id,cores\n"a\n\x1b[31mb",4\n"a\n\x1b[31mb",4\n'
+    trace = write(tmp_path, {"hosts.csv": hosts, "vms.csv": "id,host,vcpu,slots\n", "runs.csv": WHOLE["runs.csv"]})
+    assert refusal(trace)[0] == "hosts.csv:5: id a  [31mb は 3 行目にもあります"
+
+
+def test_a_run_may_wait_for_very_many_others(tmp_path):
+    names = [f"run-number-{number}" for number in range(60_000)]
+    rows = "".join(f"{name},v,0,0,,\n" for name in names) + f"last,v,0,1,,{';'.join(names)}\n"
+    tables = {"hosts.csv": "id,cores\nh,4\n", "vms.csv": "id,host,vcpu,slots\nv,h,,\n"}
+    for quote in ("", '"'):
+        header = f"{quote}id{quote},vm,release_s,cpu_s,max_cores,after\n"
+        system = read_trace(write(tmp_path, {**tables, "runs.csv": header + rows}))
+        assert system.runs.after[-60_000:].tolist() == list(range(60_000))
