@@ -15,7 +15,6 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-from . import task as tasks
 from .records import Failed, Outcome, PlanBytes, Task, Work
 
 CONNECT_S = 10.0
@@ -39,7 +38,7 @@ def run(
     plans: Mapping[str, PlanBytes],
     *,
     scheduler: str,
-    work: Work = tasks.run,
+    work: Work,
     without_workers_s: float = WITHOUT_WORKERS_S,
 ) -> Generator[tuple[Task, Outcome], None, None]:
     """Each task with its outcome of `work` (a function of a module), as they end. `plans` are by digest.

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
-from . import task as tasks
 from .records import Failed, Outcome, PlanBytes, Task, Work
 
 MOST_ATTEMPTS = 3
@@ -36,7 +35,7 @@ def run(
     plans: Mapping[str, PlanBytes],
     *,
     workers: int,
-    work: Work = tasks.run,
+    work: Work,
     attempts: int = MOST_ATTEMPTS,
 ) -> Generator[tuple[Task, Outcome], None, None]:
     """Each task with its outcome of `work` (a function of a module), as they end. `plans` are by digest.

@@ -16,11 +16,11 @@ def outcomes(tasks, workers=2, **options):
 
 def test_a_lost_worker_costs_one_attempt_and_a_deadly_task_is_named(tmp_path):
     tasks = [task(0), task(1, dies_once=str(tmp_path / "mark")), task(2, dies=True), task(3, leaves=7), task(4)]
-    assert outcomes(tasks) == {
+    assert outcomes(tasks, attempts=2) == {
         0: Finished(b"0 content"),
         1: Finished(b"second life"),
-        2: Failed("実行するプロセスが 3 回続けて落ちました（シグナル 9）"),
-        3: Failed("実行するプロセスが 3 回続けて落ちました（終了コード 7）"),
+        2: Failed("実行するプロセスが 2 回続けて落ちました（シグナル 9）"),
+        3: Failed("実行するプロセスが 2 回続けて落ちました（終了コード 7）"),
         4: Finished(b"4 content"),
     }
 

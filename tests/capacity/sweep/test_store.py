@@ -5,7 +5,7 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-from capacity.sweep import local, store
+from capacity.sweep import local, store, task
 from capacity.sweep.records import Failed
 from capacity.sweep.store import StoreError
 from tests.capacity.sweep.conftest import SCENARIOS, all_files, here, parquet_count, swept
@@ -107,14 +107,18 @@ def test_one_and_two_workers_write_the_same_bytes(write_scenarios, tmp_path):
     path = write_scenarios()
     swept(path, tmp_path / "here")
     for workers in (1, 2):
-        swept(path, tmp_path / str(workers), lambda tasks, plans, n=workers: local.run(tasks, plans, workers=n))
+        swept(
+            path,
+            tmp_path / str(workers),
+            lambda tasks, plans, n=workers: local.run(tasks, plans, workers=n, work=task.run),
+        )
         assert all_files(tmp_path / str(workers)) == all_files(tmp_path / "here")
 
 
 def test_a_task_without_figures_is_named_and_the_rest_is_there(write_scenarios, tmp_path):
     def failing(tasks, plans):
-        for task, outcome in here(tasks, plans):
-            yield task, Failed("理由") if (task.scenario, task.seed) == ("load_factor=1.5", 4) else outcome
+        for one, outcome in here(tasks, plans):
+            yield one, Failed("理由") if (one.scenario, one.seed) == ("load_factor=1.5", 4) else outcome
 
     path = write_scenarios()
     summary, _ = swept(path, tmp_path / "out", failing)
