@@ -26,14 +26,14 @@ LOOPBACK_ONLY = ("--host", "127.0.0.1", "--no-dashboard", "--dashboard-address",
 class Cluster:
     """A scheduler and its workers, each a process of its own."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, allowed_failures):
         self.folder = folder
         self.processes = []
         self.environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
             "HOME": str(folder / "home"),
-            "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1",
+            "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": str(allowed_failures),
         }
         (folder / "home").mkdir()
         line = self._start("distributed.cli.dask_scheduler", "--port", "0", until=r"Scheduler at:\s+(tcp://\S+)")
@@ -75,9 +75,9 @@ def start_cluster(tmp_path):
     """A function that starts a scheduler; it and its workers end with the test."""
     started = []
 
-    def start():
+    def start(allowed_failures=3):
         (tmp_path / "cluster").mkdir()
-        started.append(Cluster(tmp_path / "cluster"))
+        started.append(Cluster(tmp_path / "cluster", allowed_failures))
         return started[-1]
 
     yield start
@@ -119,7 +119,7 @@ def test_a_worker_killed_midway_changes_nothing(write_scenarios, tmp_path, start
 
 
 def test_a_deadly_task_is_named_and_its_neighbours_are_not(start_cluster):
-    running = start_cluster()
+    running = start_cluster(allowed_failures=0)
     running.worker("--nanny")
     tasks = [order(0), order(1, dies=True), order(2), order(3)]
     found = cluster.run(tasks, {PLAN.digest: PLAN}, scheduler=running.address, work=obey)
