@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from capacity.sweep import reader
+from capacity.sweep import plans, reader
 from capacity.sweep.reader import read_sweep, tasks
 from estate import EstateErrors, read_document
 from estate.base_records import Record
@@ -126,3 +126,11 @@ def test_too_many_are_refused_before_they_are_made(write_scenarios):
     )
     with pytest.raises(EstateErrors, match=r"seeds: 模擬が多すぎます（条件 500 × 種 401 = 200,500 回）"):
         read_sweep(path)
+
+
+def test_the_example_is_sound(tiny_plan, monkeypatch):
+    packed = plans.pack(tiny_plan, "plan")
+    monkeypatch.setattr(reader.plans, "pack", lambda path, written: packed)
+    sweep = read_sweep(Path(__file__).parents[3] / "examples" / "pilot" / "scenarios.yaml")
+    assert [scenario.name for scenario in sweep.scenarios][:2] == ["計画どおり", "load_factor=1.1、昼間の負荷=現状"]
+    assert (len(sweep.scenarios), sweep.seeds) == (5, (0, 1, 2, 3, 4))
