@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup packages test-packages tools demo test lint bench clean
+.PHONY: setup packages test-packages bench-packages tools demo test lint bench validate clean
 
 setup: packages $(STAMP)
 
@@ -40,8 +40,16 @@ test: setup test-packages tools lint
 	@# One at a time: they share the machine's name spaces and compare what is left behind.
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m e2e
 
-bench: setup
+# Debian packages of the programs that ours are compared with.
+bench-packages: packages
+	@bash tools/debian-packages.sh benchmarks/debian-packages.txt
+
+bench: setup bench-packages
 	@$(BIN)/python -m benchmarks
+
+# Theory, published cases and a published week against our engines: one table, exit code 1 where any fails.
+validate: setup
+	@$(BIN)/python -m capacity.simulation.validation
 
 clean:
 	rm -rf out .lab .state build

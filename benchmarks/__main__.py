@@ -1,7 +1,22 @@
-"""`make bench`: every measurement, one after the other."""
+"""`make bench`: every measurement, one after the other; `python -m benchmarks NAME...` only those."""
+
+import argparse
 
 from . import licence_count, licence_split, plan_pilot
+from .peers import comparison
 
-plan_pilot.main()
-licence_count.main()
-licence_split.main()
+MEASUREMENTS = {
+    "plan-pilot": plan_pilot.main,
+    "licence-count": licence_count.main,
+    "licence-split": licence_split.main,
+    "peers": comparison.main,
+}
+
+parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(MEASUREMENTS)}; none: all")
+names = parser.parse_args().names
+for name in names:
+    if name not in MEASUREMENTS:
+        parser.error(f"no measurement {name}; there are {', '.join(MEASUREMENTS)}")
+for name in names or MEASUREMENTS:
+    MEASUREMENTS[name]()

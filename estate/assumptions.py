@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from .base_records import DateRule, Sourced
 from .batch import NO_JOB_OVERRIDE, Measurements, enabled, window_of
 from .catalogue_records import Catalogue
+from .disturbance_records import Disturbances
 from .records import EstateFile
 from .resolved import Assumption
 from .sizing import Deployment
@@ -49,6 +50,7 @@ def _used(
             yield from _of_system(catalogue, deployment, measurements)
         if deployment.override.window or deployment.override.jobs:
             yield from _of_override(catalogue, deployment)
+    yield from _of_disturbances(catalogue, file)
     for event in file.events:
         yield f"events.{event.id}", event.name, event
     for cost in file.costs:
@@ -100,6 +102,31 @@ def _of_override(catalogue: Catalogue, deployment: Deployment) -> Iterator[_Name
         if override.fixed_s is not None or override.cpu_s_per_unit is not None:
             # The estate file states the number without a source, so it counts as assumed.
             yield path, f"{label} の処理量", Sourced(basis="assumed", source="estate file")
+
+
+_DISTURBANCES = {
+    "late_start": "職員の確認による開始の遅れ",
+    "failed_run": "処理の失敗と再実行",
+    "host_failure": "ホストの故障",
+    "site_loss": "拠点の喪失",
+    "emergency": "災害後のオンライン負荷",
+    "printing": "印刷の能力",
+    "line": "バックアップ拠点への回線",
+    "growth": "年々の伸び",
+    "service_level": "サービス水準",
+    "overload": "過負荷とみなす割合",
+}
+"""What each block of the disturbances is called."""
+
+
+def _of_disturbances(catalogue: Catalogue, file: EstateFile) -> Iterator[_Named]:
+    own = file.disturbances.model_fields_set
+    disturbances: Disturbances = catalogue.disturbances.overridden_by(file.disturbances)
+    for name, what in _DISTURBANCES.items():
+        block: Sourced | None = getattr(disturbances, name)
+        if block is not None:
+            # The estate's own blocks are told from the catalogue's by their place.
+            yield f"{'estate file: ' if name in own else ''}disturbances.{name}", f"乱れの大きさ：{what}", block
 
 
 def _rule(catalogue: Catalogue, path: str, what: str, rule: DateRule) -> Iterator[_Named]:

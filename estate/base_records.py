@@ -17,6 +17,22 @@ Confidence = Literal["high", "medium", "low"]
 Segment = Literal["mynumber", "lgwan", "internet", "management", "backup"]
 Shift = Literal["none", "next", "previous"]
 DayType = Literal["business_day", "closed_day", "month_end", "year_end"]
+JobKind = Literal[
+    "nightly",
+    "month-end",
+    "year-end",
+    "backup",
+    "assessment",
+    "trial",
+    "notice",
+    "print",
+    "debit",
+    "payment",
+    "exchange",
+    "registration",
+    "report",
+    "other",
+]
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
 HostPattern = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]|\{[0-9]{1,5}\.\.[0-9]{1,5}\}){0,60}$")]

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from .base_records import Basis
 from .catalogue_records import Catalogue, Job
+from .disturbance_records import Disturbances
 from .records import JobOverride, Measured
 from .resolved import Predecessor, ResolvedJob
 from .sizing import Deployment, vm_id
@@ -93,6 +94,7 @@ class Setting:
     providers: Providers
     rerun_room: bool
     """The policy's: false gives up rerun room everywhere."""
+    disturbances: Disturbances
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,19 @@ def jobs_of(deployment: Deployment, setting: Setting) -> tuple[ResolvedJob, ...]
                 source=effort.source,
                 from_=deployment.from_,
                 until=deployment.until,
+                units=count,
+                pages=_pages(job, count, setting.disturbances),
+                line_mib=_line_mib(job, count, setting.disturbances),
             )
         )
     return tuple(jobs)
+
+
+def _pages(job: Job, count: float, disturbances: Disturbances) -> float:
+    printing = disturbances.printing
+    return printing.pages_per_unit * count if printing is not None and job.kind == "print" else 0.0
+
+
+def _line_mib(job: Job, count: float, disturbances: Disturbances) -> float:
+    line = disturbances.line
+    return line.backup_share * job.work.io_mib_per_unit * count if line is not None and job.kind == "backup" else 0.0

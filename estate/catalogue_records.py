@@ -11,6 +11,7 @@ from .base_records import (
     DateRule,
     Hours,
     Id,
+    JobKind,
     MemoryGib,
     Name,
     NonNegative,
@@ -23,6 +24,7 @@ from .base_records import (
     TimeSpan,
     Window,
 )
+from .disturbance_records import Disturbances
 
 
 class ProductUse(Record):
@@ -127,22 +129,7 @@ class Job(Record):
     """A batch job of a system."""
 
     name: Name
-    kind: Literal[
-        "nightly",
-        "month-end",
-        "year-end",
-        "backup",
-        "assessment",
-        "trial",
-        "notice",
-        "print",
-        "debit",
-        "payment",
-        "exchange",
-        "registration",
-        "report",
-        "other",
-    ]
+    kind: JobKind
     role: Id
     when: DateRule
     work: Work
@@ -196,3 +183,4 @@ class Catalogue(Record):
     systems: dict[Id, System]
     system_disk_gib: Positive = 40.0
     """Size of the system volume that is made from the image."""
+    disturbances: Disturbances = Disturbances()

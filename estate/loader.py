@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from . import catalogue_checks, date_checks, estate_checks, fit_checks, reference_checks
+from . import catalogue_checks, date_checks, disturbance_checks, estate_checks, fit_checks, reference_checks
 from .case import Case
 from .catalogue_reader import path_of, read_catalogue
 from .catalogue_records import Catalogue
@@ -96,6 +96,7 @@ def check(path: Path) -> CheckOutcome:
     reference_checks.check(case)
     estate_checks.check(case)
     date_checks.check(case)
+    disturbance_checks.check(case)
     found = [*document.problems, *unreadable]
     if case.catalogue is not None:
         catalogue_checks.check(case.catalogue, case.known)

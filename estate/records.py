@@ -22,9 +22,8 @@ from .base_records import (
     Segment,
     Text,
 )
-from .catalogue_records import (
-    ProductUse,
-)
+from .catalogue_records import ProductUse
+from .disturbance_records import Disturbances
 
 
 class Event(DateRule):
@@ -248,6 +247,8 @@ class Policy(Record):
     anti_affinity: tuple[tuple[Text, ...], ...] = ()
     """Groups of `system/role` whose VMs of one tenant never share a host."""
     rerun_room: bool = True
+    online: Literal["first", "shares"] = "first"
+    """Online load of a VM is served before its batch runs, or shares with them."""
 
 
 class Measured(Record):
@@ -281,4 +282,6 @@ class EstateFile(Record):
     flows: tuple[Flow, ...] = ()
     policy: Policy = Policy()
     measured: tuple[Measured, ...] = ()
+    disturbances: Disturbances = Disturbances()
+    """Blocks that replace those of the catalogue, each as a whole; null switches one off."""
     note: Text | None = None

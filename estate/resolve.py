@@ -63,6 +63,7 @@ def resolve(
         current_costs=file.current_costs,
         flows=file.flows,
         policy=file.policy,
+        disturbances=setting.disturbances,
         assumptions=list_assumptions(file, catalogue, deployments, setting.measurements),
         warnings=tuple(_warnings(file, catalogue)),
     )
@@ -81,7 +82,10 @@ def _deployed(
     # Without shared systems nobody waits for another tenant, so that those left out need not be known.
     known = only if only is not None and not shared else None
     deployments = (*_own_deployments(file, catalogue, shared, known), *shared)
-    setting = Setting(catalogue, Measurements(file.measured), _Directory(deployments), file.policy.rerun_room)
+    disturbances = catalogue.disturbances.overridden_by(file.disturbances)
+    setting = Setting(
+        catalogue, Measurements(file.measured), _Directory(deployments), file.policy.rerun_room, disturbances
+    )
     if only is not None:
         deployments = tuple(each for each in deployments if each.tenant in only or each.tenant == COMMON)
     return deployments, setting

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from .base_records import Basis, Confidence, DateRule, Record, Segment, Window
 from .catalogue_records import HostModel, OnlineProfile, ProductUse
+from .disturbance_records import Disturbances
 from .records import Contact, CostItem, CurrentCost, Entitlement, Flow, Policy, Pool, Site
 
 
@@ -119,6 +120,12 @@ class ResolvedJob(Record):
     source: str
     from_: date | None = Field(alias="from")
     until: date | None
+    units: float = 0.0
+    """How many of what the job counts (taxpayers, households …)."""
+    pages: float = 0.0
+    """Pages to print after the work."""
+    line_mib: float = 0.0
+    """To send over the line to the backup site while it works."""
 
 
 class ResolvedSystem(Record):
@@ -188,5 +195,6 @@ class ResolvedEstate(Record):
     current_costs: tuple[CurrentCost, ...] = ()
     flows: tuple[Flow, ...]
     policy: Policy
+    disturbances: Disturbances = Disturbances()
     assumptions: tuple[Assumption, ...]
     warnings: tuple[str, ...] = ()

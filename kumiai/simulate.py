@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from .terminal import RefusedError, emit, emit_json, emit_text, progress_bar
+from .simulate_trace import replay
+from .terminal import RefusedError, emit, emit_text, progress_bar
 
 SHOWN_JOBS = 8
 
@@ -32,7 +33,7 @@ def simulate(
     if engine != "simpy":
         raise RefusedError(f"--engine: 知らない計算方法です（{engine}）。simpy を指定してください")
     if trace is not None and directory is None:
-        _replay(trace, output, as_json=as_json)
+        replay(trace, output, "simpy", as_json)
     elif directory is not None and trace is None:
         if output is not None:
             raise RefusedError("-o OUT は --trace のときだけ使います。計画の結果はそのフォルダーに入ります")
@@ -46,15 +47,15 @@ def _week(directory: Path, week: str, repeat: int, seed: int, *, as_json: bool) 
         day = None if week == "tightest" else date.fromisoformat(week)
     except ValueError:
         raise RefusedError(f"--week: 日付が正しくありません（{week}）。YYYY-MM-DD か tightest です") from None
-    from capacity.simulation import replications
+    from capacity.simulation import study
+    from capacity.simulation.settings import Settings
     from layout import folder
 
     plan = folder.read_planned(directory)
+    settings = Settings(week=day or "tightest", engine="simpy", replications=repeat, seed=seed)
     with progress_bar() as progress:
-        result = replications.simulate_folder(
-            plan, week=day or "tightest", replications=repeat, seed=seed, progress=progress
-        )
-    replications.write(plan, result)
+        result = study.simulate_plan(plan, settings, progress=progress)
+    study.write(plan, result)
     if as_json:
         emit_text(result.model_dump_json(indent=1))
         return
@@ -71,25 +72,3 @@ def _week(directory: Path, week: str, repeat: int, seed: int, *, as_json: bool) 
 def _minutes(seconds: float) -> str:
     """Signed minutes with one digit; what rounds to nothing is +0.0, never -0.0."""
     return f"{round(seconds / 60, 1) + 0.0:+.1f}"
-
-
-def _replay(trace: Path, output: Path | None, *, as_json: bool) -> None:
-    if output is None:
-        raise RefusedError("--trace には結果のフォルダー -o OUT が要ります")
-    from capacity.simulation import reference
-    from capacity.simulation import trace as traces
-
-    try:
-        system = traces.read_trace(trace)
-        result = reference.simulate(system)
-        traces.write_results(output, system, result)
-    except traces.TraceError as error:
-        raise RefusedError(*str(error).splitlines()) from None
-    except OSError as error:
-        raise RefusedError(f"{output}: 書き込めません（{error.strerror}）", exit_code=1) from None
-    summary = traces.summary(system, result)
-    if as_json:
-        emit_json(summary)
-    else:
-        emit(str(summary["verdict"]))
-        emit(f"結果：{output}")

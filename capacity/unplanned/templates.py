@@ -38,6 +38,8 @@ class Template:
     Work and names are not in it. `job` counts the tenant's jobs, `vm` its VMs.
     """
 
+    population: int
+    """Residents of the representative, whose numbers `jobs` and `vms` are."""
     jobs: tuple[ResolvedJob, ...]
     vms: tuple[ResolvedVm, ...]
     units: Floats
@@ -154,6 +156,7 @@ class _Cutter:
             release_s=table.release_s[rows], length_s=length_s, after=(after.run, after.before, after.lag_s),
         )  # fmt: skip
         return Template(
+            population=next(each.population for each in estate.tenants if each.id == name),
             jobs=jobs,
             vms=vms,
             units=np.array([self.survey.rates[row].units_per_resident for row in job_rows]),

@@ -1,0 +1,1 @@
+"""The same workload on our engines and on other people's simulators, side by side."""

@@ -1,0 +1,5 @@
+"""`python -m benchmarks.peers`: this comparison alone."""
+
+from .comparison import main
+
+main()

@@ -1,0 +1,39 @@
+"""`kumiai simulate --trace DIR`: other people's workloads, replayed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .terminal import FAILURE, UNFIT, RefusedError, emit, emit_json
+
+if TYPE_CHECKING:
+    from capacity.simulation.engines import EngineName
+
+
+def replay(trace: Path, output: Path | None, engine: EngineName, as_json: bool) -> None:
+    """Simulate the trace directory `trace`; leave `runs.csv` and `summary.json` in `output`."""
+    if output is None:
+        raise RefusedError("--trace には結果のフォルダー -o OUT が要ります")
+    from capacity.simulation import engines, traces
+
+    try:
+        traces.check_results_replaceable(output)
+        read = traces.read(trace)
+        result = engines.engine(engine)(read.system)
+        traces.write_results(output, read.system, result, read.power)
+    except traces.TraceError as error:
+        raise RefusedError(*error.problems) from None
+    except OSError as error:
+        raise RefusedError(f"{output}: 書き込めません（{error.strerror}）", exit_code=FAILURE) from None
+    summary = traces.summary(read.system, result, read.power)
+    if as_json:
+        emit_json(summary)
+    else:
+        emit(str(summary["verdict"]))
+        emit(f"CPU の平均使用率：{summary['mean_cpu']:.4f}")
+        if "energy_j" in summary:
+            emit(f"消費電力量：{summary['energy_j']:.9g} J（{summary['energy_hosts']} ホスト）")
+        emit(f"結果：{output}")
+    if summary["unfinished_runs"]:
+        raise RefusedError(f"終わらない処理が {summary['unfinished_runs']:,} 件あります", exit_code=UNFIT)
