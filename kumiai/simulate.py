@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from .simulate_estate import simulate_estate
 from .simulate_trace import replay
 from .terminal import RefusedError, emit, emit_text, progress_bar
 
@@ -20,16 +21,28 @@ def register(app: typer.Typer) -> None:
 
 
 def simulate(
-    directory: Annotated[Path | None, typer.Argument(metavar="DIR", help="計画フォルダー")] = None,
+    directory: Annotated[
+        Path | None, typer.Argument(metavar="DIR|ESTATE", help="計画フォルダー、または構成ファイル (YAML)")
+    ] = None,
     trace: Annotated[Path | None, typer.Option(metavar="DIR", help="トレースのフォルダー")] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="OUT", help="トレースの結果")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="OUT", help="トレース、または構成ファイルの模擬の結果")
+    ] = None,
     week: Annotated[str, typer.Option(help="週に含まれる日付 (YYYY-MM-DD)、または tightest")] = "tightest",
     engine: Annotated[str, typer.Option(help="simpy（参照実装）")] = "simpy",
     repeat: Annotated[int, typer.Option("--replications", min=1, max=100_000, help="反復回数")] = 20,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="乱数の種")] = 0,
+    memory_limit: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="構成ファイルの模擬に使うメモリの上限 (例 4GiB)")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON で出力する")] = False,
 ) -> None:
     """最も混む週を、処理量を乱して繰り返し模擬する。または他者のトレースを再生する。"""
+    if directory is not None and directory.is_file() and trace is None:
+        simulate_estate(directory, output, memory_limit, as_json)
+        return
+    if memory_limit is not None:
+        raise RefusedError("--memory-limit は構成ファイル (YAML) を模擬するときだけ使います")
     if engine != "simpy":
         raise RefusedError(f"--engine: 知らない計算方法です（{engine}）。simpy を指定してください")
     if trace is not None and directory is None:

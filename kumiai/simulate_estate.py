@@ -12,6 +12,7 @@ from .terminal import INTERRUPTED, UNFIT, RefusedError, emit, emit_json, progres
 
 if TYPE_CHECKING:
     from capacity.simulation.engines import EngineName
+    from capacity.unplanned.groups import SiteGroup
 
 WORKERS = 2
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(GiB|MiB)")
@@ -39,12 +40,12 @@ def simulate_estate(
         raise RefusedError(*map(str, errors.problems), exit_code=errors.exit_code) from None
     for warning in survey.estate.warnings:
         tell(warning)
-    from capacity.unplanned import groups, memory, placement, study, summary, templates
+    from capacity.unplanned import groups, placement, study, summary, templates
     from layout import exchange
 
     known = templates.templates(survey)
     parts = groups.site_groups(known)
-    workers = _workers(memory, parts, limit)
+    workers = _workers(parts, limit)
     made: dict[str, object] = {}
 
     def fill(folder: Path) -> None:
@@ -80,5 +81,44 @@ def simulate_estate(
 def _bytes(text: str) -> int:
     found = _SIZE.fullmatch(text.strip())
     if found is None or float(found.group(1)) <= 0:
-        raise RefusedError(f"--memory-limit: 量が正しくありません（{text[:40]}）。4GiB や 800MiB のように書いてください")
+        raise RefusedError(
+            f"--memory-limit: 量が正しくありません（{text[:40]}）。4GiB や 800MiB のように書いてください"
+        )
     return int(float(found.group(1)) * _UNITS[found.group(2)])
+
+
+def _refuse_destination(output: Path) -> None:
+    """Refuse what must not be replaced: only an absent or empty folder, or an earlier result of this command."""
+    from capacity.unplanned.summary import FILE
+
+    try:
+        if output.is_symlink() and not output.exists():
+            raise RefusedError(f"{output}: 行き先のないシンボリックリンクです")
+        if not output.exists():
+            return
+        if not output.is_dir():
+            raise RefusedError(f"{output}: 同じ名前のファイルがあります。フォルダーの名前を指定してください")
+        if any(output.iterdir()) and not ((output / FILE).is_file() and (output / "runs").is_dir()):
+            raise RefusedError(
+                f"{output}: 模擬の結果のフォルダーではない（{FILE} と runs なし）ので置き換えません。別の名前を指定してください"
+            )
+    except OSError as error:
+        raise RefusedError(f"{output}: 調べられません（{error.strerror}）") from None
+
+
+def _workers(parts: tuple[SiteGroup, ...], limit: int | None) -> int:
+    """How many groups of sites at once: as many as the limit allows. Raises RefusedError where not even one fits."""
+    from capacity.unplanned import memory
+
+    most = min(WORKERS, max(len(parts), 1))
+    if limit is None:
+        return most
+    workers = memory.workers_within(parts, limit, most)
+    if not workers:
+        least = memory.needed(parts, 1)
+        raise RefusedError(
+            f"--memory-limit: 約 {least / 1024**3:.1f} GiB が要り、{limit / 1024**3:.1f} GiB に収まりません"
+            f"（最大の拠点 {'、'.join(parts[0].sites)[:80]} の {parts[0].runs:,} 件）。"
+            "上限を上げるか、拠点を分けるか、horizon の期間を短くしてください"
+        )
+    return workers

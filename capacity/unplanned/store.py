@@ -56,8 +56,6 @@ def write_site(path: Path, made: GroupSystem, site: int, result: SimulationResul
         unfinished.unlink(missing_ok=True)
 
 
-
-
 _Piece = list[tuple[Member, Ints, Ints]]
 """Members with the places in their template, by job and date, and the rows of the group there."""
 

@@ -178,18 +178,14 @@ class _Cutter:
     def _edges(self, tenant: int, other: int) -> Edges:
         table = self.table
         chosen = (table.tenant[self.owner] == tenant) & (table.tenant[table.after_run] == other)
-        return Edges(
-            self.local[self.owner[chosen]], self.local[table.after_run[chosen]], self.lag_s[chosen]
-        )
+        return Edges(self.local[self.owner[chosen]], self.local[table.after_run[chosen]], self.lag_s[chosen])
 
 
 def _ordinal(run_id: str) -> int:
     return date.fromisoformat(run_id[-10:]).toordinal()
 
 
-def member_edges(
-    template: Template, member: Tenant, common: Template
-) -> Edges:
+def member_edges(template: Template, member: Tenant, common: Template) -> Edges:
     """Which runs of the shared systems wait for which runs of a member: `before` counts within the member's template.
 
     The same rule as in `capacity.runs`: per named job the latest run released no later, within so many days.
