@@ -100,7 +100,8 @@ def _refuse_destination(output: Path) -> None:
             raise RefusedError(f"{output}: 同じ名前のファイルがあります。フォルダーの名前を指定してください")
         if any(output.iterdir()) and not ((output / FILE).is_file() and (output / "runs").is_dir()):
             raise RefusedError(
-                f"{output}: 模擬の結果のフォルダーではない（{FILE} と runs なし）ので置き換えません。別の名前を指定してください"
+                f"{output}: 模擬の結果のフォルダーではない（{FILE} と runs なし）ので置き換えません。"
+                "別の名前を指定してください"
             )
     except OSError as error:
         raise RefusedError(f"{output}: 調べられません（{error.strerror}）") from None

@@ -1,15 +1,16 @@
 """Simulates a whole estate without a plan, group by group, and writes every run.
 
-Nothing is kept of a group but its figures: its runs go to their files as soon as they are known. Groups are independent,
-so that two threads take one each; the compiled engine and numpy let the other go on meanwhile.
+Nothing is kept of a group but its figures: its runs go to their files as soon as they are known. Groups are
+independent, so that two threads take one each; the compiled engine and numpy let the other go on meanwhile.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,20 +28,29 @@ _TICK_S = 0.2
 Progress = Callable[[str, float], None]
 
 
+STAGES = ("columns", "preparation", "event_loop", "figures", "writing")
+
+
 @dataclass
 class Stages:
-    """Seconds spent by all threads together on each stage (wall time of each thread)."""
+    """Seconds that all threads together spent on each stage: by the clock, and of the processor."""
 
-    columns_s: float = 0.0
-    preparation_s: float = 0.0
-    event_loop_s: float = 0.0
-    figures_s: float = 0.0
-    writing_s: float = 0.0
+    clock_s: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+    cpu_s: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add what happens inside to a stage."""
+        clock_s, cpu_s = time.perf_counter(), time.thread_time()
+        yield
+        self.clock_s[stage] += time.perf_counter() - clock_s
+        self.cpu_s[stage] += time.thread_time() - cpu_s
 
     def add(self, other: Stages) -> None:
         """Take another group's seconds in."""
-        for name, value in vars(other).items():
-            setattr(self, name, getattr(self, name) + value)
+        for stage in STAGES:
+            self.clock_s[stage] += other.clock_s[stage]
+            self.cpu_s[stage] += other.cpu_s[stage]
 
 
 @dataclass
@@ -106,32 +116,25 @@ def _group(
     templates: Templates, group: SiteGroup, folder: Path, engine: EngineName
 ) -> tuple[list[SiteFigures], Stages]:
     stages = Stages()
-    began = time.perf_counter()
-    made = group_system(templates, group)
-    stages.columns_s = time.perf_counter() - began
+    with stages.timed("columns"):
+        made = group_system(templates, group)
     result = _simulated(made.system, engine, stages)
-    began = time.perf_counter()
-    found = figures(made, result, templates.calendar.end_s)
-    stages.figures_s = time.perf_counter() - began
-    began = time.perf_counter()
-    for number, site in enumerate(group.sites):
-        write_site(folder / f"{site}.parquet", made, number, result, templates.calendar.start)
-    stages.writing_s = time.perf_counter() - began
+    with stages.timed("figures"):
+        found = figures(made, result, templates.calendar.end_s)
+    with stages.timed("writing"):
+        for number, site in enumerate(group.sites):
+            write_site(folder / f"{site}.parquet", made, number, result, templates.calendar.start)
     return found, stages
 
 
 def _simulated(system: SimulationInput, engine: EngineName, stages: Stages) -> SimulationResult:
-    began = time.perf_counter()
     if engine == "simpy":
-        result = reference.simulate(system)
-        stages.event_loop_s = time.perf_counter() - began
-        return result
+        with stages.timed("event_loop"):
+            return reference.simulate(system)
     from capacity.simulation import fast
 
-    # The columns were made from a checked estate: there is nothing to find in tens of millions of rows.
-    prepared = fast.prepare(system, checked=False)
-    stages.preparation_s = time.perf_counter() - began
-    began = time.perf_counter()
-    result = prepared.run()
-    stages.event_loop_s = time.perf_counter() - began
-    return result
+    with stages.timed("preparation"):
+        # The columns were made from a checked estate: there is nothing to find in tens of millions of rows.
+        prepared = fast.prepare(system, checked=False)
+    with stages.timed("event_loop"):
+        return prepared.run()

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from .figures import SiteFigures
-from .study import Study
+from .study import STAGES, Study
 from .templates import Templates
 
 FORMAT_VERSION = "1.0"
@@ -41,8 +41,11 @@ def document(templates: Templates, study: Study, *, engine: str, workers: int) -
         "never_started": sum(site.never_started for site in sites),
         "latest": None if worst is None or not worst.latest_run else _latest(worst),
         "late_jobs": dict(late.most_common(_SHOWN_JOBS)),
-        "event_loop_s": round(study.stages.event_loop_s / workers, 3),
-        "stages_s": {name: round(seconds, 3) for name, seconds in vars(study.stages).items()},
+        "event_loop_s": round(study.stages.clock_s["event_loop"] / workers, 3),
+        "stages": {
+            name: {"clock_s": round(study.stages.clock_s[name], 3), "cpu_s": round(study.stages.cpu_s[name], 3)}
+            for name in STAGES
+        },
         "workers": workers,
         "rules": {
             "start": "earliest: windows, precedence, exclusivity and slots are kept, nothing is levelled",
@@ -51,14 +54,14 @@ def document(templates: Templates, study: Study, *, engine: str, workers: int) -
             " for it",
             "storage": "io_mib takes no time",
             "business_hours": "a lag in business hours counts as so many hours",
-            "peak": "cores per 600-second slot; a run's work spread evenly over its working time, online load as wanted",
+            "peak": "cores per 600-second slot; a run's work evenly over its working time, online load as wanted",
         },
         "sites": {site.site: _site(site, templates) for site in sites},
     }
 
 
 def names(templates: Templates) -> Mapping[str, str]:
-    """Japanese names by `tenant`, `tenant/system` and `tenant/system/job` of the representatives, and of all tenants."""
+    """Japanese names by `tenant`, `system/` and `system/job`."""
     found = {tenant.id: tenant.name for tenant in templates.survey.tenants}
     found |= {tenant.id: tenant.name for tenant in templates.survey.estate.tenants}
     found |= {f"{system.id}/": system.name for system in templates.survey.estate.systems}
