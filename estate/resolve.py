@@ -83,9 +83,8 @@ def _deployed(
     known = only if only is not None and not shared else None
     deployments = (*_own_deployments(file, catalogue, shared, known), *shared)
     disturbances = catalogue.disturbances.overridden_by(file.disturbances)
-    setting = Setting(
-        catalogue, Measurements(file.measured), _Directory(deployments), file.policy.rerun_room, disturbances
-    )
+    measurements = Measurements(file.measured)
+    setting = Setting(catalogue, measurements, _Directory(deployments), file.policy.rerun_room, disturbances)
     if only is not None:
         deployments = tuple(each for each in deployments if each.tenant in only or each.tenant == COMMON)
     return deployments, setting
