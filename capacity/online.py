@@ -13,7 +13,7 @@ from estate.catalogue_records import OnlineProfile
 from estate.resolved import ResolvedEstate
 
 
-def _shape(profile: OnlineProfile, calendar: Calendar) -> tuple[Floats, Floats, Floats]:
+def shape(profile: OnlineProfile, calendar: Calendar) -> tuple[Floats, Floats, Floats]:
     """Start, end and share of the daily peak of every span of a profile in the horizon."""
     kinds = [
         [(*clock_span(span), share) for span, share in spans.items() if share > 0]
@@ -36,7 +36,7 @@ def table(estate: ResolvedEstate) -> OnlineTable:
     """
     calendar = Calendar(estate.start, estate.end)
     machines = vm_table(estate, calendar)
-    shapes = {name: _shape(profile, calendar) for name, profile in estate.online_profiles.items()}
+    shapes = {name: shape(profile, calendar) for name, profile in estate.online_profiles.items()}
     parts: list[tuple[Floats, Floats, Floats, Floats]] = []
     for index, vm in enumerate(estate.vms):
         if vm.online_profile is None or vm.online_cores <= 0:

@@ -2,7 +2,8 @@
 
 from .catalogue_records import Catalogue
 from .document import problem_at, read_document
-from .loader import CheckOutcome, check, load
+from .kinds import Survey, TenantKind
+from .loader import CheckOutcome, check, load, survey
 from .problems import EstateErrors, Problem
 from .records import EstateFile
 from .resolve import resolve
@@ -15,9 +16,12 @@ __all__ = [
     "EstateFile",
     "Problem",
     "ResolvedEstate",
+    "Survey",
+    "TenantKind",
     "check",
     "load",
     "problem_at",
     "read_document",
     "resolve",
+    "survey",
 ]

@@ -97,6 +97,25 @@ class Setting:
     disturbances: Disturbances
 
 
+@dataclass(frozen=True)
+class JobRate:
+    """How a job's work follows from the residents: `cpu_s_per_unit x (residents x units_per_resident)` core-seconds."""
+
+    cpu_s_per_unit: float
+    units_per_resident: float
+
+
+def rates_of(deployment: Deployment, setting: Setting) -> tuple[JobRate, ...]:
+    """The rate of every job of a deployment, in the order of `jobs_of`."""
+    rates = []
+    for job_id, job in deployment.system.jobs.items():
+        override = deployment.override.jobs.get(job_id, NO_JOB_OVERRIDE)
+        if override.enabled:
+            effort = _effort(deployment, job_id, job, override, setting.measurements)
+            rates.append(JobRate(effort.cpu_s_per_unit, setting.catalogue.units[job.work.unit].per_resident))
+    return tuple(rates)
+
+
 def jobs_of(deployment: Deployment, setting: Setting) -> tuple[ResolvedJob, ...]:
     """Every job of a deployment in catalogue order, with this deployment's work."""
     jobs: list[ResolvedJob] = []

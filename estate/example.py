@@ -7,10 +7,13 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from . import national
 from .problems import shown, visible
 from .schema import FOLDER as SCHEMAS
 
 STARTER = "starter"
+NATIONAL = "national"
+"""Every municipality of Japan: written from the list, not copied."""
 _TEMPLATES = Path(__file__).parent / "templates"
 _EXAMPLES = Path(__file__).parents[1] / "examples"
 _SCHEMA = "estate.schema.json"
@@ -25,8 +28,8 @@ class ExampleError(Exception):
 
 
 def templates() -> tuple[str, ...]:
-    """Names that `write` knows: the small starter, and every folder of examples that holds an estate."""
-    return (STARTER, *sorted(path.parent.name for path in _EXAMPLES.glob("*/estate.yaml")))
+    """Names that `write` knows: the small starter, every folder of examples that holds an estate, and the nation."""
+    return (STARTER, *sorted(path.parent.name for path in _EXAMPLES.glob("*/estate.yaml")), NATIONAL)
 
 
 def write(destination: Path, template: str = STARTER) -> Path:
@@ -45,7 +48,7 @@ def write(destination: Path, template: str = STARTER) -> Path:
         destination.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{destination.name}.", dir=destination.parent))
         try:
-            _fill(beside, _TEMPLATES if template == STARTER else _EXAMPLES / template)
+            _fill(beside, template)
             beside.rename(destination)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
@@ -54,9 +57,13 @@ def write(destination: Path, template: str = STARTER) -> Path:
     return destination / "estate.yaml"
 
 
-def _fill(folder: Path, source: Path) -> None:
+def _fill(folder: Path, template: str) -> None:
     folder.chmod(0o755)  # mkdtemp makes it private
-    shutil.copytree(source, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "out", ".*"))
+    if template == NATIONAL:
+        (folder / "estate.yaml").write_text(national.estate_text(), encoding="utf-8")
+    else:
+        source = _TEMPLATES if template == STARTER else _EXAMPLES / template
+        shutil.copytree(source, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "out", ".*"))
     shutil.copyfile(SCHEMAS / _SCHEMA, folder / _SCHEMA)
     estate = folder / "estate.yaml"
     text = estate.read_text(encoding="utf-8")

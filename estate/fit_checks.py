@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from .base_records import Window
 from .case import Case
+from .kinds import fits, most_vcpu
 from .places import Step
 from .problems import shown
 from .resolved import ResolvedEstate, ResolvedHost, ResolvedJob, ResolvedVm
@@ -120,24 +121,11 @@ def _vms(case: Case, estate: ResolvedEstate) -> None:
         if (vm.tenant, vm.system, vm.role) in seen or not there:
             continue
         seen.add((vm.tenant, vm.system, vm.role))
-        if any(_fits(vm, host, estate) for host in there):
+        if any(fits(vm, host, estate.policy) for host in there):
             continue
         path = _override(case, vm.tenant, vm.system, "roles", vm.role)
         message = f"仮想サーバ{shown(vm.id)}はどのホストよりも大きい（{_excess(vm, there, estate)}）"
         case.estate.report(path, f"{message}。大きさを減らすか、大きいホストを加えてください", 3)
-
-
-def _vcpu(vm: ResolvedVm) -> int:
-    return max([vm.vcpu, *(change.vcpu for change in vm.vcpu_changes)])
-
-
-def _fits(vm: ResolvedVm, host: ResolvedHost, estate: ResolvedEstate) -> bool:
-    policy = estate.policy
-    return (
-        vm.memory_gib <= host.memory_gib * policy.memory_overcommit
-        and sum(disk.size_gib for disk in vm.disks) <= host.disk_gib
-        and _vcpu(vm) <= host.cores * policy.vcpu_overcommit
-    )
 
 
 def _excess(vm: ResolvedVm, hosts: Iterable[ResolvedHost], estate: ResolvedEstate) -> str:
@@ -147,7 +135,7 @@ def _excess(vm: ResolvedVm, hosts: Iterable[ResolvedHost], estate: ResolvedEstat
     sizes = (
         ("メモリ", vm.memory_gib, max(h.memory_gib for h in there) * policy.memory_overcommit, "GiB"),
         ("ディスク", sum(disk.size_gib for disk in vm.disks), max(h.disk_gib for h in there), "GiB"),
-        ("vCPU", _vcpu(vm), max(h.cores for h in there) * policy.vcpu_overcommit, "個"),
+        ("vCPU", most_vcpu(vm), max(h.cores for h in there) * policy.vcpu_overcommit, "個"),
     )
     over = [size for size in sizes if size[1] > size[2]] or list(sizes)
     return "、".join(f"{name} {need:,g} {unit}、最大のホストは {most:,g} {unit}" for name, need, most, unit in over)
@@ -159,7 +147,7 @@ def _jobs(case: Case, estate: ResolvedEstate) -> None:
     for job in estate.jobs:
         key = (id(job.window), _on_business_days_only(job))
         if key not in longest_of:
-            longest_of[key] = _longest_span(job.window, business_only=key[1])
+            longest_of[key] = longest_span(job.window, business_only=key[1])
         longest = longest_of[key] * 60
         needed = duration_s(job, vms[job.vm])
         with_rerun = needed * 2 if job.rerun_room else needed
@@ -183,7 +171,7 @@ def _jobs(case: Case, estate: ResolvedEstate) -> None:
 
 def duration_s(job: ResolvedJob, vm: ResolvedVm) -> float:
     """Shortest planned length of a run of the job in seconds, on the most vCPU its VM ever has."""
-    return job.fixed_s + job.cpu_s / min(job.max_cores, _vcpu(vm))
+    return job.fixed_s + job.cpu_s / min(job.max_cores, most_vcpu(vm))
 
 
 def _on_business_days_only(job: ResolvedJob) -> bool:
@@ -193,7 +181,7 @@ def _on_business_days_only(job: ResolvedJob) -> bool:
     return job.nights == 1 and (rule.only == "business_day" or rule.shift != "none" or counted)
 
 
-def _longest_span(window: Window, *, business_only: bool) -> int:
+def longest_span(window: Window, *, business_only: bool) -> int:
     """Minutes of the window's longest opening on any kind of day, or on business days only."""
     spans = [window.business_day, window.month_end]
     if not business_only:

@@ -6,11 +6,11 @@ systems, roles, windows, events …) have been checked before; an unknown one ra
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import date, datetime
 
 from .assumptions import list_assumptions
-from .batch import Measurements, Setting, jobs_of
+from .batch import JobRate, Measurements, Setting, jobs_of, rates_of
 from .catalogue_records import Catalogue, System
 from .host_pattern import expand
 from .records import EstateFile, Host, Policy, SharedSystem, SystemOverride, Tenant
@@ -22,14 +22,16 @@ COMMON = "common"
 _NO_OVERRIDE = SystemOverride()
 
 
-def resolve(file: EstateFile, catalogue: Catalogue, digest: str) -> ResolvedEstate:
-    """The estate that the planner works on. `digest` is the sha256 over both inputs as read."""
+def resolve(
+    file: EstateFile, catalogue: Catalogue, digest: str, *, only: Collection[str] | None = None
+) -> ResolvedEstate:
+    """The estate that the planner works on. `digest` is the sha256 over both inputs as read.
+
+    `only` leaves out all other tenants, but shared systems stay those of all their members.
+    """
     start, end = horizon(file)
     shared = tuple(_shared_deployments(file, catalogue))
-    deployments = (*_own_deployments(file, catalogue, shared), *shared)
-    measurements = Measurements(file.measured)
-    disturbances = catalogue.disturbances.overridden_by(file.disturbances)
-    setting = Setting(catalogue, measurements, _Directory(deployments), file.policy.rerun_room, disturbances)
+    deployments, setting = _deployed(file, catalogue, shared, only)
     groups = _policy_groups(file.policy)
 
     systems: list[ResolvedSystem] = []
@@ -50,7 +52,7 @@ def resolve(file: EstateFile, catalogue: Catalogue, digest: str) -> ResolvedEsta
         end=end,
         sites=file.sites,
         hosts=tuple(host for entry in file.hosts for host in expand_hosts(entry, catalogue)),
-        tenants=tuple(_resolved_tenants(file, shared)),
+        tenants=tuple(_resolved_tenants(file, shared, only)),
         systems=tuple(systems),
         vms=tuple(vms),
         jobs=tuple(jobs),
@@ -61,10 +63,31 @@ def resolve(file: EstateFile, catalogue: Catalogue, digest: str) -> ResolvedEsta
         current_costs=file.current_costs,
         flows=file.flows,
         policy=file.policy,
-        disturbances=disturbances,
-        assumptions=list_assumptions(file, catalogue, deployments, measurements),
+        disturbances=setting.disturbances,
+        assumptions=list_assumptions(file, catalogue, deployments, setting.measurements),
         warnings=tuple(_warnings(file, catalogue)),
     )
+
+
+def job_rates(file: EstateFile, catalogue: Catalogue, *, only: Collection[str]) -> tuple[JobRate, ...]:
+    """How the work of every job of `resolve(…, only=only)` follows from its tenant's population, in its order."""
+    deployments, setting = _deployed(file, catalogue, tuple(_shared_deployments(file, catalogue)), only)
+    return tuple(rate for deployment in deployments for rate in rates_of(deployment, setting))
+
+
+def _deployed(
+    file: EstateFile, catalogue: Catalogue, shared: tuple[Deployment, ...], only: Collection[str] | None
+) -> tuple[tuple[Deployment, ...], Setting]:
+    """The deployments that are resolved, and what their jobs have in common."""
+    # Without shared systems nobody waits for another tenant, so that those left out need not be known.
+    known = only if only is not None and not shared else None
+    deployments = (*_own_deployments(file, catalogue, shared, known), *shared)
+    disturbances = catalogue.disturbances.overridden_by(file.disturbances)
+    measurements = Measurements(file.measured)
+    setting = Setting(catalogue, measurements, _Directory(deployments), file.policy.rerun_room, disturbances)
+    if only is not None:
+        deployments = tuple(each for each in deployments if each.tenant in only or each.tenant == COMMON)
+    return deployments, setting
 
 
 def horizon(file: EstateFile) -> tuple[datetime, datetime]:
@@ -118,7 +141,8 @@ def _primary_site(file: EstateFile) -> str:
     return next((site.id for site in file.sites if site.role == "primary"), file.sites[0].id)
 
 
-def _members(entry: SharedSystem, file: EstateFile) -> tuple[str, ...]:
+def members_of(entry: SharedSystem, file: EstateFile) -> tuple[str, ...]:
+    """The tenants that use a shared system, in the order of the file."""
     everybody = tuple(tenant.id for tenant in file.tenants)
     if entry.tenants == "all":
         return everybody
@@ -133,10 +157,14 @@ def uses(tenant: Tenant, system_id: str, system: System) -> bool:
     return tenant.systems.only is None or system_id in tenant.systems.only
 
 
-def _own_deployments(file: EstateFile, catalogue: Catalogue, shared: tuple[Deployment, ...]) -> Iterator[Deployment]:
+def _own_deployments(
+    file: EstateFile, catalogue: Catalogue, shared: tuple[Deployment, ...], only: Collection[str] | None
+) -> Iterator[Deployment]:
     served = {(member, deployment.system_id) for deployment in shared for member in deployment.members}
     primary = _primary_site(file)
     for tenant in file.tenants:
+        if only is not None and tenant.id not in only:
+            continue
         for system_id, system in catalogue.systems.items():
             if (tenant.id, system_id) in served or not uses(tenant, system_id, system):
                 continue
@@ -157,7 +185,7 @@ def _own_deployments(file: EstateFile, catalogue: Catalogue, shared: tuple[Deplo
 def _shared_deployments(file: EstateFile, catalogue: Catalogue) -> Iterator[Deployment]:
     populations = {tenant.id: tenant.population for tenant in file.tenants}
     for entry in file.shared:
-        members = _members(entry, file)
+        members = members_of(entry, file)
         override = entry.overrides or _NO_OVERRIDE
         yield Deployment(
             tenant=COMMON,
@@ -197,8 +225,12 @@ def _resolved_system(catalogue: Catalogue, deployment: Deployment, vms: tuple[st
     )
 
 
-def _resolved_tenants(file: EstateFile, shared: tuple[Deployment, ...]) -> Iterator[ResolvedTenant]:
+def _resolved_tenants(
+    file: EstateFile, shared: tuple[Deployment, ...], only: Collection[str] | None
+) -> Iterator[ResolvedTenant]:
     for tenant in file.tenants:
+        if only is not None and tenant.id not in only:
+            continue
         yield ResolvedTenant(
             id=tenant.id,
             code=tenant.code,

@@ -21,7 +21,9 @@ def register(app: typer.Typer) -> None:
 
 def new(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="作成するフォルダー")],
-    template: Annotated[str, typer.Option("--from", help="starter、pilot、lab のいずれか")] = "starter",
+    template: Annotated[
+        str, typer.Option("--from", help="starter、pilot、lab、national（全国）のいずれか")
+    ] = "starter",
     as_json: Annotated[bool, typer.Option("--json", help="JSON で出力する")] = False,
 ) -> None:
     """注釈つきの見本（構成ファイル）を作る。"""

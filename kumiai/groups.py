@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from . import deploy, estate_files, lab, licences, plan, report, simulate
+from . import calibrate, deploy, estate_files, imports, lab, licences, plan, report, simulate, sweep
 
 app = typer.Typer(
     name="kumiai",
@@ -16,6 +16,9 @@ app = typer.Typer(
 estate_files.register(app)
 plan.register(app)
 simulate.register(app)
+imports.register(app)
+calibrate.register(app)
+sweep.register(app)
 licences.register(app)
 report.register(app)
 deploy.register(app)

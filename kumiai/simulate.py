@@ -47,15 +47,15 @@ def _week(directory: Path, week: str, repeat: int, seed: int, *, as_json: bool) 
         day = None if week == "tightest" else date.fromisoformat(week)
     except ValueError:
         raise RefusedError(f"--week: 日付が正しくありません（{week}）。YYYY-MM-DD か tightest です") from None
-    from capacity.simulation import replications
+    from capacity.simulation import study
+    from capacity.simulation.settings import Settings
     from layout import folder
 
     plan = folder.read_planned(directory)
+    settings = Settings(week=day or "tightest", engine="simpy", replications=repeat, seed=seed)
     with progress_bar() as progress:
-        result = replications.simulate_folder(
-            plan, week=day or "tightest", replications=repeat, seed=seed, progress=progress
-        )
-    replications.write(plan, result)
+        result = study.simulate_plan(plan, settings, progress=progress)
+    study.write(plan, result)
     if as_json:
         emit_text(result.model_dump_json(indent=1))
         return

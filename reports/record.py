@@ -15,7 +15,7 @@ from layout.errors import FolderError
 from layout.folder import PlanFolder
 from layout.licence_records import LicenceResult
 from layout.records import Bound, CheckVerdict, HostRecord, MisfitRecord, PeakRecord, VmRecord
-from layout.simulation_records import WeekSimulation
+from layout.simulation_records import PlanSimulation
 
 from . import saved
 from .ledgers import Ledgers, ledgers
@@ -107,7 +107,7 @@ class ReportRecord:
     licences: LicenceResult | None
     bill: BillResult | None
     ledgers: Ledgers
-    simulation: WeekSimulation | None
+    simulation: PlanSimulation | None
     job_names: dict[tuple[str, str, str], JobName]
     """By (tenant, system, job); only of the simulated jobs."""
     bounds: tuple[Bound, ...]
@@ -270,7 +270,7 @@ def _tenants(plan: PlanFolder) -> tuple[TenantLine, ...]:
     )
 
 
-def _job_names(plan: PlanFolder, simulation: WeekSimulation | None) -> dict[tuple[str, str, str], JobName]:
+def _job_names(plan: PlanFolder, simulation: PlanSimulation | None) -> dict[tuple[str, str, str], JobName]:
     if simulation is None:
         return {}
     tenants = {tenant.id: tenant.name for tenant in plan.estate.tenants}

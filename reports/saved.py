@@ -10,7 +10,7 @@ from layout.bill_records import BillResult
 from layout.errors import FolderError
 from layout.folder import PlanFolder
 from layout.licence_records import LicenceResult
-from layout.simulation_records import WeekSimulation
+from layout.simulation_records import PlanSimulation
 
 from . import bill_checks
 
@@ -21,7 +21,7 @@ LATENESS = "simulation/lateness.json"
 _ENDLESS = re.compile(rb"[:\[,\s]-?[0-9]{300}")
 """A whole number beyond what a float holds: no page, sheet or chart can show it."""
 
-_Saved = TypeVar("_Saved", LicenceResult, BillResult, WeekSimulation)
+_Saved = TypeVar("_Saved", LicenceResult, BillResult, PlanSimulation)
 
 
 def licences(folder: PlanFolder) -> LicenceResult | None:
@@ -37,9 +37,9 @@ def bill(folder: PlanFolder) -> BillResult | None:
     return None if saved is None else bill_checks.require(saved, BILL)
 
 
-def simulation(folder: PlanFolder) -> WeekSimulation | None:
+def simulation(folder: PlanFolder) -> PlanSimulation | None:
     """The saved simulation, None when there is none. Raises FolderError for another layout's or a damaged one."""
-    return _saved(folder, LATENESS, WeekSimulation)
+    return _saved(folder, LATENESS, PlanSimulation)
 
 
 def _saved(folder: PlanFolder, name: str, model: type[_Saved]) -> _Saved | None:

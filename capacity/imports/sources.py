@@ -18,7 +18,7 @@ class SourceFile:
     """A file of a source: its name, bytes and SHA-256."""
 
     def __init__(self, path: Path, mistakes: Mistakes) -> None:
-        data = read_bytes(path, mistakes, path.name)
+        data = read_bytes(path, mistakes)
         mistakes.check()
         self.name = path.name
         self.data = data if data is not None else b""

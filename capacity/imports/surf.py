@@ -51,9 +51,7 @@ def read_surf(source: Path, hosts: Path | None = None) -> ImportedTrace:
     mistakes.rows(
         tasks,
         task["cpu_count"] != machine.cores,
-        lambda row: (
-            f"cpu_count は {task['cpu_count'][row]:g} です。ホスト 1 台（{machine.cores} コア）を占める処理だけを取り込めます"
-        ),
+        lambda row: f"cpu_count は {task['cpu_count'][row]:g} です。ホスト 1 台の {machine.cores} が要ります",
     )
     mistakes.rows(tasks, _repeated(task["id"]), lambda row: f"id {task['id'][row]:.0f} は前にもあります")
     mistakes.rows(
@@ -111,7 +109,7 @@ def read_surf(source: Path, hosts: Path | None = None) -> ImportedTrace:
         units=(
             f"時刻：最初の投入（{begin_ms:.0f} ミリ秒、UNIX 時刻）からの秒",
             f"CPU：cpu_usage（MHz）÷ {machine.core_mhz:g} MHz = コア数",
-            f"{machine.count} 台 × {machine.cores} コアを 1 台のホストと、同時に {machine.count} 件まで動かす VM にまとめました",
+            f"計算機：{machine.count} 台 × {machine.cores} コアを 1 台のホストと、同時に {machine.count} 件の VM に",
             f"電力：1 台 {machine.idle_w:g}～{machine.full_w:g} W（使用率に比例）の {machine.count} 台分",
         ),
         notes=tuple(notes),

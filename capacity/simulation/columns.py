@@ -278,6 +278,7 @@ def plain_runs(
     max_cores: Floats | None = None,
     fixed_s: Floats | None = None,
     after: tuple[Ints, Ints, Floats] | None = None,
+    calendar: Ints | None = None,
 ) -> RunColumns:
     """Columns of runs that use none of the rarer resources; `after` is (ptr, rows, lags in seconds)."""
     count = len(vm)
@@ -300,7 +301,7 @@ def plain_runs(
         demand_cores=_floats(),
         io_mib=nothing,
         line_mib=nothing,
-        calendar=none,
+        calendar=none if calendar is None else calendar,
         pool=none,
         pool_s=nothing,
         failed_cpu_s=unlimited,

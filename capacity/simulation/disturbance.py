@@ -1,63 +1,54 @@
-"""Work as it may turn out: each run's own stream of random numbers, so that nothing else disturbs it."""
+"""What changes between replications: each disturbance makes another system from a system and its random numbers."""
 
 from __future__ import annotations
 
-import math
-import re
-import zlib
 from dataclasses import dataclass
-from datetime import date
+from typing import Protocol
 
 import numpy as np
+from scipy import special  # type: ignore[import-untyped]  # scipy ships no type information
 
 from capacity.records import Floats
 
-_RUN_ID = re.compile(r"^(?P<job>.+)/(?P<day>\d{4}-\d{2}-\d{2})(#(?P<sequence>\d+))?$")
+from .columns import SimulationInput
+from .streams import Draws
+
+_LEAST = 2.0**-54
+"""Half the smallest number above 0 that a stream gives, so that no quantile is infinite."""
 
 
-@dataclass(frozen=True, slots=True)
-class StreamKey:
-    """What names the random numbers of one run: tenant code, system/job, day, and its number on that day."""
+class Disturbance(Protocol):
+    """One thing that goes otherwise than planned. It must be picklable and depend on nothing but its arguments."""
 
-    tenant_code: int
-    job_digest: int
-    day: int
-    sequence: int
+    def __call__(self, system: SimulationInput, draws: Draws, replication: int) -> SimulationInput:
+        """The system with this disturbance in it; `system` itself where nothing happens in this replication.
 
-    def spawn_key(self, replication: int) -> tuple[int, int, int, int, int]:
-        """Key of the run's stream in one replication (DESIGN 6)."""
-        return (self.tenant_code, self.job_digest, self.day, self.sequence, replication)
+        `draws` has one number per run and purpose. What happens to hosts or sites draws from `streams.generator`.
+        """
 
 
-def stream_key(run_id: str, tenant: str, system: str, job: str, tenant_code: str | None) -> StreamKey:
-    """Key of a run named `tenant/system/job/date` or `…#2`; tenants without a code go by the digest of their id.
+def standard_normal(uniform: Floats) -> Floats:
+    """Normal numbers by inverse transform: they rise with the uniform ones, which keeps scenarios comparable."""
+    return np.asarray(special.ndtri(np.maximum(uniform, _LEAST)), dtype=np.float64)
 
-    Raises ValueError for a run id of another form.
+
+def lognormal(uniform: Floats, median: float, p95: float) -> Floats:
+    """Lognormal numbers with this median and 95th percentile (equal: always the median)."""
+    sigma = np.log(p95 / median) / special.ndtri(0.95)
+    return np.asarray(median * np.exp(sigma * standard_normal(uniform)), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class VaryingWork:
+    """Work times a lognormal factor of mean 1 with the run's coefficient of variation `work_cv`.
+
+    sigma^2 = ln(1 + cv^2), mu = -sigma^2 / 2 of the underlying normal distribution.
     """
-    parts = _RUN_ID.match(run_id)
-    if parts is None:
-        raise ValueError(f"run id {run_id}: expected tenant/system/job/date")
-    return StreamKey(
-        tenant_code=int(tenant_code) if tenant_code else zlib.crc32(tenant.encode()),
-        job_digest=zlib.crc32(f"{system}/{job}".encode()),
-        day=date.fromisoformat(parts["day"]).toordinal(),
-        sequence=int(parts["sequence"] or 1),
-    )
 
+    work_cv: Floats
 
-def disturbed_work(
-    cpu_s: Floats, work_cv: Floats, keys: tuple[StreamKey, ...], *, seed: int, replication: int
-) -> Floats:
-    """Core-seconds of each run in one replication: planned work times a lognormal factor of mean 1.
-
-    The factor's coefficient of variation is the run's `work_cv`: sigma^2 = ln(1 + cv^2), mu = -sigma^2 / 2.
-    """
-    factors = np.ones(len(cpu_s))
-    for row, key in enumerate(keys):
-        if work_cv[row] > 0:
-            sigma = math.sqrt(math.log1p(float(work_cv[row]) ** 2))
-            stream = np.random.Generator(
-                np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key.spawn_key(replication)))
-            )
-            factors[row] = math.exp(sigma * stream.standard_normal() - sigma * sigma / 2)
-    return np.asarray(cpu_s * factors, dtype=np.float64)
+    def __call__(self, system: SimulationInput, draws: Draws, replication: int) -> SimulationInput:
+        """Other `cpu_s`."""
+        variance = np.log1p(self.work_cv**2)
+        factor = np.exp(np.sqrt(variance) * standard_normal(draws.work) - variance / 2)
+        return system.with_runs(cpu_s=system.runs.cpu_s * factor)

@@ -10,7 +10,7 @@ import pytest
 
 from layout import FolderError, folder, results
 from layout.licence_records import LicenceResult
-from layout.simulation_records import WeekSimulation
+from layout.simulation_records import PlanSimulation
 from reports import load, saved
 from reports.record import gather, most_at_once
 from tests.layout import accounts, builder
@@ -28,7 +28,7 @@ def test_the_cases_are_documents_of_the_contract():
     licences = json.loads((folders.CASES / "licences.json").read_text(encoding="utf-8"))
     LicenceResult.model_validate_json(json.dumps(licences | DIGEST))
     lateness = json.loads((folders.CASES / "lateness.json").read_text(encoding="utf-8"))
-    WeekSimulation.model_validate_json(json.dumps(lateness | DIGEST))
+    PlanSimulation.model_validate_json(json.dumps(lateness | DIGEST))
 
 
 def test_the_week_holds_the_load_of_the_profile(plan):

@@ -55,4 +55,4 @@ class Line(Bandwidth):
 
     def rates(self) -> Iterable[float]:
         """MiB/s of each work, in the order of `works`."""
-        return [self.mib_s / len(self.works)] * len(self.works)
+        return [self.mib_s / len(self.works) for _ in self.works]

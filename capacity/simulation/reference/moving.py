@@ -31,6 +31,7 @@ def fail(vm: Vm, instant: Instant) -> None:
 
 def restart(vm: Vm, to_host: Host, instant: Instant) -> None:
     """The VM is up again."""
+    _leave_host(vm, instant)
     vm.host = to_host
     vm.is_up = True
     instant.vms[vm] = None

@@ -7,13 +7,14 @@ from .mistakes import TraceError
 from .power import HostPower
 from .reader import Trace, read, read_trace
 from .results import check_results_replaceable, summary, write_results
-from .writer import write_trace
+from .writer import check_trace_replaceable, write_trace
 
 __all__ = [
     "HostPower",
     "Trace",
     "TraceError",
     "check_results_replaceable",
+    "check_trace_replaceable",
     "read",
     "read_trace",
     "summary",

@@ -50,8 +50,9 @@ class Table:
     columns: Mapping[str, pa.Array]
     count: int
     lines: list[int] = field(default_factory=list)
-    """The line of each row where it is known; else rows follow the header line by line unless `data` says otherwise."""
-    data: bytes | None = None
+    """The line of each row where it is known already."""
+    data: bytes = b""
+    """The file's bytes."""
 
     def __len__(self) -> int:
         return self.count
@@ -67,7 +68,7 @@ class Table:
 
     @cached_property
     def _lines(self) -> list[int]:
-        if self.lines or self.data is None:
+        if self.lines or self.name.endswith(".parquet"):
             return self.lines
         reader = csv.reader(_text(self.data))
         next(reader)
@@ -79,9 +80,7 @@ def read_table(directory: Path, wanted: TableFormat, mistakes: Mistakes, *, opti
     comma, parquet = directory / f"{wanted.stem}.csv", directory / f"{wanted.stem}.parquet"
     there = [path for path in (comma, parquet) if os.path.lexists(path)]
     if len(there) == 1:
-        data = read_bytes(there[0], mistakes)
-        read = _read_csv if there[0] == comma else _read_parquet
-        table = None if data is None else read(there[0].name, data, wanted, mistakes)
+        table = read_table_file(there[0], wanted, mistakes)
         if table is not None:
             return table
     elif there:
@@ -92,9 +91,18 @@ def read_table(directory: Path, wanted: TableFormat, mistakes: Mistakes, *, opti
     return Table(comma.name, dict.fromkeys(wanted.required, nothing), 0)
 
 
-def read_bytes(path: Path, mistakes: Mistakes, name: str | None = None) -> bytes | None:
+def read_table_file(path: Path, wanted: TableFormat, mistakes: Mistakes) -> Table | None:
+    """The table in a file, Parquet by the ending of its name and CSV otherwise; None if it cannot be read."""
+    data = read_bytes(path, mistakes)
+    if data is None:
+        return None
+    read = _read_parquet if path.suffix == ".parquet" else _read_csv
+    return read(path.name, data, wanted, mistakes)
+
+
+def read_bytes(path: Path, mistakes: Mistakes) -> bytes | None:
     """The bytes of a regular file, or None after saying why they cannot be read."""
-    name = name or path.name
+    name = path.name
     try:
         # O_NONBLOCK: opening a named pipe must not wait for its writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -194,7 +202,7 @@ def _read_slowly(name: str, data: bytes, wanted: TableFormat, mistakes: Mistakes
         column: _trimmed(pa.array(cells, pa.large_string()))
         for column, cells in zip(header, cells_by_column, strict=True)
     }
-    return Table(name, columns, len(rows), lines=lines)
+    return Table(name, columns, len(rows), lines, data)
 
 
 def _read_parquet(name: str, data: bytes, wanted: TableFormat, mistakes: Mistakes) -> Table | None:
@@ -216,7 +224,7 @@ def _read_parquet(name: str, data: bytes, wanted: TableFormat, mistakes: Mistake
             mistakes.file(name, f"{column} の型は {table[column].type} です。文字か数の列にしてください")
         else:
             columns[column] = values
-    return Table(name, columns, table.num_rows) if len(columns) == len(header) else None
+    return Table(name, columns, table.num_rows, data=data) if len(columns) == len(header) else None
 
 
 def _plain_type(values: pa.ChunkedArray) -> pa.Array | None:

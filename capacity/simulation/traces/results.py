@@ -16,8 +16,8 @@ from capacity.simulation.records import SimulationResult
 from layout import exchange
 
 from .cells import Names
-from .writer import check_replaceable, csv_bytes, replace_folder
 from .power import HostPower
+from .writer import check_replaceable, csv_bytes, replace_folder
 
 FORMAT_VERSION = "1.0"
 _KIND = "模擬の結果"

@@ -15,27 +15,39 @@ import pyarrow.csv as pa_csv
 from layout import exchange
 
 from .mistakes import TraceError
-from .reader import FORMATS, OPTIONAL_FORMATS
+from .reader import FORMATS, OPTIONAL_FORMATS, read
 
 ORIGIN = "import.json"
 """Where a trace comes from: source, units, what was left out."""
 
 
+_KNOWN = [
+    *(f"{wanted.stem}.{ending}" for wanted in FORMATS + OPTIONAL_FORMATS for ending in ("csv", "parquet")),
+    ORIGIN,
+]
+_KIND = "トレース"
+
+
 def write_trace(destination: Path, tables: Mapping[str, pa.Table], origin: Mapping[str, Any]) -> None:
     """Make the trace directory `destination` of these tables (by file name without ending), as a whole.
 
-    An earlier trace is replaced. Raises TraceError where `destination` holds anything else, or cannot be written.
+    An earlier trace is replaced. Raises TraceError where `destination` holds anything else, where it cannot be
+    written, or where the tables are no trace that can be read.
     """
-    stems = [wanted.stem for wanted in FORMATS + OPTIONAL_FORMATS]
-    known = [*(f"{stem}.{ending}" for stem in stems for ending in ("csv", "parquet")), ORIGIN]
 
     def fill(folder: Path) -> None:
         for stem, table in tables.items():
             exchange.write_file(folder / f"{stem}.csv", csv_bytes(table))
         text = json.dumps(origin, ensure_ascii=False, indent=2) + "\n"
         exchange.write_file(folder / ORIGIN, text.encode())
+        read(folder)
 
-    replace_folder(destination, known, "トレース", fill)
+    replace_folder(destination, _KNOWN, _KIND, fill)
+
+
+def check_trace_replaceable(destination: Path) -> None:
+    """Raise TraceError unless `destination` is absent, empty, or a trace directory."""
+    check_replaceable(destination, _KNOWN, _KIND)
 
 
 def replace_folder(destination: Path, known: list[str], kind: str, fill: Callable[[Path], None]) -> None:

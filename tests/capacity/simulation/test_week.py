@@ -10,8 +10,11 @@ import pytest
 from scipy import stats
 
 from capacity.simulation import replications
+from capacity.simulation.estimates import estimate
+from capacity.simulation.lateness import lateness_by_job
 from capacity.simulation.reference import simulate
-from capacity.simulation.replications import estimate, lateness_by_job, simulate_folder, write
+from capacity.simulation.settings import Settings
+from capacity.simulation.study import simulate_plan, write
 from capacity.simulation.week import read_week, tightest_monday
 from layout.errors import FolderError
 from layout.folder import assemble
@@ -102,11 +105,16 @@ def test_tightest_week_is_that_of_the_highest_peak(folder):
 
 def test_result_is_reproducible_and_named_after_its_layout(folder, monkeypatch):
     heard = []
-    result = simulate_folder(folder, week=MONDAY, replications=4, seed=7, progress=lambda _, share: heard.append(share))
-    assert heard == [0.25, 0.5, 0.75, 1.0]
-    monkeypatch.setattr(replications, "WORTH_PROCESSES", 0)
-    assert simulate_folder(folder, week=MONDAY + timedelta(days=3), replications=4, seed=7, workers=2) == result
-    assert simulate_folder(folder, week=MONDAY, replications=4, seed=8, workers=1).jobs != result.jobs
+
+    def settings(**fields):
+        return Settings(engine="simpy", replications=4, **{"week": MONDAY, "seed": 7, **fields})
+
+    result = simulate_plan(folder, settings(), progress=lambda _, share: heard.append(share), workers=1)
+    assert heard[-1] == 1.0
+    monkeypatch.setattr(replications, "WORTH_PROCESSES", {"simpy": 0})
+    again = simulate_plan(folder, settings(week=MONDAY + timedelta(days=3)), workers=2)
+    assert again.model_copy(update={"settings": result.settings}) == result
+    assert simulate_plan(folder, settings(seed=8), workers=1).jobs != result.jobs
     write(folder, result)
     document = json.loads(read_result(folder, "simulation/lateness.json"))
     assert document["layout_digest"] == folder.layout_digest
