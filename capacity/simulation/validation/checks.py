@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from scipy import stats  # type: ignore[import-untyped]  # scipy ships no type information
 
 from capacity.records import Floats
+from capacity.simulation.estimates import half_width
 
 JOINT_LEVEL = 0.99
-"""All figures of one table together are inside their widened intervals with this probability, if the engine is right."""
+"""Figures of a right engine are all inside their widened intervals with this probability, taken together."""
 PRECISION = 0.05
 """A figure whose 95 % interval is wider than this share of the exact value proves nothing and fails."""
 
@@ -38,15 +39,16 @@ class Figure:
     def mean(self) -> float:
         return float(self.means.mean())
 
-    def half_width(self, level: float = 0.95) -> float:
-        """Half of Student's interval of that level over the replications."""
-        count = len(self.means)
-        quantile = float(stats.t.ppf((1 + level) / 2, count - 1))
-        return quantile * float(self.means.std(ddof=1)) / math.sqrt(count)
+    @property
+    def half_width(self) -> float:
+        """Half of the 95 % interval, by the product's own estimator."""
+        return half_width(self.means) or math.inf
 
-    def covered(self) -> bool:
-        """Whether the 95 % interval holds the exact value."""
-        return abs(self.mean - self.exact) <= self.half_width()
+    def covered(self, level: float = 0.95) -> bool:
+        """Whether Student's interval of that level over the replications holds the exact value."""
+        degrees = len(self.means) - 1
+        wider = float(stats.t.ppf((1 + level) / 2, degrees) / stats.t.ppf(0.975, degrees))
+        return abs(self.mean - self.exact) <= wider * self.half_width
 
 
 def judged(figures: list[Figure], engine: str) -> list[Check]:
@@ -60,10 +62,9 @@ def judged(figures: list[Figure], engine: str) -> list[Check]:
         Check(
             case=figure.case,
             expected=f"{figure.exact:.6g}",
-            found=f"{figure.mean:.6g} ± {figure.half_width():.2g}",
+            found=f"{figure.mean:.6g} ± {figure.half_width:.2g}",
             engine=engine,
-            passed=abs(figure.mean - figure.exact) <= figure.half_width(level)
-            and figure.half_width() <= PRECISION * figure.exact,
+            passed=figure.covered(level) and figure.half_width <= PRECISION * figure.exact,
         )
         for figure in figures
     ]

@@ -40,7 +40,7 @@ class Trial:
         """Share of the seeds whose 95 % interval holds the exact value."""
         covered = 0
         for seed in range(seeds):
-            observed = observe(self.queue, engine, replications=REPLICATIONS, runs=self.runs, seed=seed)
+            observed = observe(self.queue, engine, replications=range(REPLICATIONS), runs=self.runs, seed=seed)
             covered += Figure(self.name, self.measure.exact, self.measure.means(observed)).covered()
         return covered / seeds
 

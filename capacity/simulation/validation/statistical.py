@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from zlib import crc32
 
+import numpy as np
+
 from capacity.records import Floats
 from capacity.simulation.engines import Engine
 
@@ -16,6 +18,8 @@ from .weighted import WeightedQueue, response_means
 from .works import Constant, Exponential, Hyperexponential
 
 REPLICATIONS = 40
+ROWS_AT_ONCE = 1_000_000
+"""Measured runs in one simulated system: memory, not answers, depends on it."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,20 @@ class Study:
     measures: tuple[Measure, ...]
     runs: int
 
-    def figures(self, engine: Engine, *, replications: int = REPLICATIONS, runs: int | None = None) -> list[Figure]:
-        """What the engine says, with its seed fixed."""
+    def figures(self, engine: Engine, *, replications: int = REPLICATIONS, share: float = 1.0) -> list[Figure]:
+        """What the engine says, with its seed fixed; `share` of the runs shortens it."""
         seed = crc32(self.name.encode())  # queues share no random numbers, or their errors would agree
-        observed = observe(self.queue, engine, replications=replications, runs=runs or self.runs, seed=seed)
+        runs = max(1, round(self.runs * share))
+        at_once = max(1, ROWS_AT_ONCE // runs)
+        means: list[list[Floats]] = [[] for _ in self.measures]
+        for begin in range(0, replications, at_once):
+            some = range(begin, min(begin + at_once, replications))
+            observed = observe(self.queue, engine, replications=some, runs=runs, seed=seed)
+            for found, measure in zip(means, self.measures, strict=True):
+                found.append(measure.means(observed))
         return [
-            Figure(f"{self.name} {measure.name}", measure.exact, measure.means(observed)) for measure in self.measures
+            Figure(f"{self.name} {measure.name}", measure.exact, np.concatenate(found))
+            for found, measure in zip(means, self.measures, strict=True)
         ]
 
 
@@ -78,7 +90,11 @@ def studies() -> Iterator[Study]:
     for load in (0.5, 0.8, 0.9):
         measure = Measure("平均待ち", theory.md1_wait(load, 1.0), Observed.wait_means)
         yield Study(f"M/D/1 {load:g} FCFS", Queue(load, Constant(1.0)), (measure,), 100_000)
-    for name, work in (("D", Constant(1.0)), ("M", Exponential(1.0)), ("H2（変動係数² 4）", Hyperexponential(1.0, 4.0))):
+    for name, work in (
+        ("D", Constant(1.0)),
+        ("M", Exponential(1.0)),
+        ("H2（変動係数² 4）", Hyperexponential(1.0, 4.0)),
+    ):
         measure = Measure("平均応答（仕事の分布によらない）", theory.ps_response(0.8, 1.0), Observed.response_means)
         yield Study(f"M/{name}/1 0.8 PS", Queue(0.8, work, shared=True), (measure,), 100_000)
     yield _present(10.0, 12.0, 3)
@@ -110,11 +126,14 @@ WEIGHTED = (
     WeightedQueue((0.4, 0.4), (1.0, 1.0), (1.0, 4.0)),
 )
 
+WEIGHTED_RUNS = 50_000
+
 
 def weighted_figures(
-    queue: WeightedQueue, engine: Engine, *, replications: int = REPLICATIONS, runs: int = 50_000
+    queue: WeightedQueue, engine: Engine, *, replications: int = REPLICATIONS, share: float = 1.0
 ) -> list[Figure]:
-    """Mean responses of both classes."""
+    """Mean responses of both classes, as `Study.figures`."""
+    runs = max(1, round(WEIGHTED_RUNS * share))
     exact = theory.weighted_responses(queue.arrivals, queue.services, queue.weights)
     name = f"M/M/1 重み {queue.weights[0]:g}:{queue.weights[1]:g}"
     measured = response_means(queue, engine, replications=replications, runs=runs, seed=crc32(name.encode()))
