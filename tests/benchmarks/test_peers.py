@@ -31,10 +31,9 @@ def test_the_same_trace_every_time(tmp_path):
 
 def test_our_programs_agree(tmp_path):
     write_trace(tmp_path, vms=16, hosts=2)
-    ends = [own(engine, engine).measure(tmp_path).end_s for engine in ("simpy", "fast", "fast-prepared")]
+    ends = [own(engine, engine).measure(tmp_path).end_s for engine in ("simpy", "fast-prepared")]
     assert len(ends[0]) == 160
     assert ends[1] == pytest.approx(ends[0], abs=1e-6)
-    assert ends[2] == ends[1]
 
 
 def timing(run_s, end_s=(2.0, 5.0)):
