@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .evidence import NEAR_S, Evidence
+from .evidence import INSTANT_S, NEAR_S, Evidence
 from .wants import Works
 
 AFTER_IDLE, MOVE, LOSS, SLOT_TAKEN, THROUGH = range(5)
@@ -79,9 +79,16 @@ class _Replay:
         self.host = dict(
             zip(some, evidence.host_of.at(vm, works.from_s[some] + nudge).astype(int).tolist(), strict=True)
         )
+        moves_of: dict[int, list[float]] = defaultdict(list)
+        for moved, at_s in zip(system.changes.move_vm.tolist(), system.changes.move_at_s.tolist(), strict=True):
+            moves_of[moved].append(at_s)
         for work in some:
             kind = SLOT_TAKEN if works.at_slot[work] else AFTER_IDLE
-            heapq.heappush(self.events, (float(works.from_s[work]), kind, work, 0))
+            begin_s = float(works.from_s[work])
+            same_instant = (
+                at_s for at_s in moves_of[system.runs.vm[works.run[work]]] if abs(at_s - begin_s) <= INSTANT_S
+            )
+            heapq.heappush(self.events, (next(same_instant, begin_s), kind, work, 0))
             if not works.ends[work] and np.isfinite(works.until_s[work]):
                 heapq.heappush(self.events, (float(works.until_s[work]), LOSS, work, 0))
         changes = system.changes

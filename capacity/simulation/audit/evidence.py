@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,12 +16,15 @@ from .steps import Steps
 NEAR_S = 1e-6
 """Times that lie no further apart are equal: an instant is 1e-7 s, and engines round."""
 
+INSTANT_S = 1.1e-7
+"""An instant, and what rounding adds to it."""
+
 
 class Evidence:
     """The system, the result, and the findings so far."""
 
     def __init__(self, system: SimulationInput, result: SimulationResult) -> None:
-        self.system = system
+        self.system = system = _with_moves_in_their_instants(system, result)
         self.result = result
         self.findings: list[str] = []
         ends = result.end_s[np.isfinite(result.end_s)]
@@ -41,6 +45,22 @@ class Evidence:
         where = f"{names[first]}" if names is not None else f"row {first}"
         more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         self.findings.append(f"{rule}: {where}{more}")
+
+
+def _with_moves_in_their_instants(system: SimulationInput, result: SimulationResult) -> SimulationInput:
+    """Relocations at the times that their instants bear: that of a run's event shortly before, where there is one."""
+    columns = (result.ready_s, result.start_s, result.work_end_s, result.end_s)
+    instants = np.unique(np.concatenate([column[np.isfinite(column)] for column in columns]))
+    changes = system.changes
+    if not len(instants) or not len(changes.move_vm):
+        return system
+
+    def borne(at_s: Floats) -> Floats:
+        before = instants[np.maximum(np.searchsorted(instants, at_s, side="right") - 1, 0)]
+        return np.where((before <= at_s) & (at_s - before <= INSTANT_S), before, at_s)
+
+    moved = replace(changes, move_at_s=borne(changes.move_at_s), move_until_s=borne(changes.move_until_s))
+    return replace(system, changes=moved)
 
 
 def _places(system: SimulationInput) -> tuple[Steps, Steps]:

@@ -265,3 +265,16 @@ def test_every_piece_of_service_changed_a_little_is_found(good, column):
         values = getattr(result.served, column).copy()
         values[row] += 2e-5
         assert audit(system, replace(result, served=replace(result.served, **{column: values}))), row
+
+
+def test_a_restart_bears_the_time_of_its_instant():
+    """0.1 + 0.2 is a little more than 0.3, but one instant: the run starts at 0.3 on a VM that is up at 0.1 + 0.2."""
+    system = SimulationInput.of(
+        (SimulatedHost("h", 1.0),),
+        (SimulatedVm("v", 0),),
+        (run("a", 0, 0.3, 1.0),),
+        relocations=(Relocation(0, 0.1, 0.1 + 0.2, 0, keeps_work=False),),
+    )
+    result = simulate(system, record_served=True)
+    assert result.start_s.tolist() == [0.3]
+    assert audit(system, result) == []
