@@ -118,7 +118,8 @@ class _Replay:
         return self.lines[line] if line >= 0 else None
 
     def _put(self, resource: _Resource | None, transfer: _Transfer, now: float) -> None:
-        if transfer.left <= 0:
+        if transfer.left <= transfer.rate * NEAR_S / 10:  # nothing, or through in the instant of a move
+            self.through_s[transfer.work] = max(self.through_s[transfer.work], now)
             return
         if resource is None or np.isinf(resource.mib_s):
             self.through_s[transfer.work] = max(self.through_s[transfer.work], now)

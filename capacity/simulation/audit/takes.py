@@ -104,7 +104,8 @@ class _VmReplay:
                 continue
             for row in list(waiting):
                 free = self.slots - sum(from_s <= now < until_s for from_s, until_s in holds)
-                if free > 0 and self._may_start(row, now):
+                # One that ends in the instant of its take gives the slot on in that instant.
+                if (free > 0 or self.end_s[row] == now) and self._may_start(row, now):
                     waiting.remove(row)
                     served.append((now, row))
                     holds.append((now, self.end_s[row]))
