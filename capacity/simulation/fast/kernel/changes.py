@@ -36,8 +36,6 @@ def make_changes(given: Given, kept: Kept, found: Found, now: float) -> None:
     while last < len(table) and table[last].at <= now + SAME_INSTANT_S:
         last += 1
     kept.count[NEXT_CHANGE] = last
-    if first == last:
-        return
     failures = False
     for row in range(first, last):
         if table[row].kind == VCPU:

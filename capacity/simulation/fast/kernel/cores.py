@@ -254,6 +254,7 @@ def settle_cores(
         vm[v].marked = 0
         if vm[v].up and not host[vm[v].host].full:
             wanted = online_of(vm, levels, v)
+            vm[v].grant = vm[v].want
             _share_vm(count, vm, act, heap, place, pieces, online_first, v, vm[v].want, wanted, now)
     for row in range(count[MARKED_HOSTS]):
         h = marked_hosts[row]

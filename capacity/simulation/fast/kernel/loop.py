@@ -88,7 +88,8 @@ def _settle_instant(given: Given, kept: Kept, found: Found, released: int, now: 
     until = now + SAME_INSTANT_S
     while True:
         _make_ends(given, kept, found, now)
-        if count[NEXT_CHANGE] < len(given.timetable):
+        change = count[NEXT_CHANGE]
+        if change < len(given.timetable) and given.timetable[change].at <= until:
             make_changes(given, kept, found, now)
         release = count[NEXT_RELEASE]
         while release < released:
