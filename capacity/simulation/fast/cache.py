@@ -19,14 +19,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import llvmlite
-import llvmlite.binding
+import llvmlite  # type: ignore[import-untyped]
+import llvmlite.binding  # type: ignore[import-untyped]
 import numba
-from numba.core import config
+from numba import config
 
 from .kernel.compiled import OPTIONS
 
 _MANIFEST = "manifest.json"
+_SETTING = "CACHE_DIR"
+"""Numba makes its settings when it is loaded, so the type checker does not know them."""
 
 
 def compiled_once(function: Callable[..., Any], signature: tuple[Any, ...]) -> Callable[..., Any]:
@@ -75,14 +77,17 @@ def _digest() -> str:
 
 
 def _loaded(folder: Path, function: Callable[..., Any], signature: tuple[Any, ...]) -> Callable[..., Any] | None:
-    try:
-        intact = json.loads((folder / _MANIFEST).read_text()) == _digests(folder)
-    except (OSError, ValueError):
-        return None
-    if not intact:
+    if not _intact(folder):
         return None
     with _cache_in(folder):
         return _compiled(function, signature, cache=True)
+
+
+def _intact(folder: Path) -> bool:
+    try:
+        return bool(json.loads((folder / _MANIFEST).read_text()) == _digests(folder))
+    except (OSError, ValueError):
+        return False
 
 
 def _stored(
@@ -92,10 +97,11 @@ def _stored(
         made = _compiled(function, signature, cache=True)
     try:
         (scratch / _MANIFEST).write_text(json.dumps(_digests(scratch)))
-        shutil.rmtree(folder, ignore_errors=True)  # damaged, or it would have been loaded
-        scratch.rename(folder)
+        if not _intact(folder):  # another process may have been first
+            shutil.rmtree(folder, ignore_errors=True)
+            scratch.rename(folder)
     except OSError:
-        return made  # another process was first, or the disk is full: the code is here all the same
+        return made  # the disk is full, or another process came in between: the code is here all the same
     return made
 
 
@@ -110,12 +116,12 @@ def _digests(folder: Path) -> dict[str, str]:
 @contextlib.contextmanager
 def _cache_in(folder: Path) -> Iterator[None]:
     """Let numba keep what it compiles meanwhile in `folder`; it asks for the place when a function is declared."""
-    before = config.CACHE_DIR
-    config.CACHE_DIR = str(folder)
+    before = getattr(config, _SETTING)
+    setattr(config, _SETTING, str(folder))
     try:
         yield
     finally:
-        config.CACHE_DIR = before
+        setattr(config, _SETTING, before)
 
 
 def _compiled(function: Callable[..., Any], signature: tuple[Any, ...], *, cache: bool) -> Callable[..., Any]:

@@ -22,7 +22,7 @@ _LOADING = threading.Lock()
 
 _GIVEN = {"timetable": CHANGE, "part": PART, "order": "i4", "follower": "i4", "move_keeps_work": "?"}
 _KEPT = {
-    "count": "i8",
+    "counts": "i8",
     "clock": "f8",
     "host": HOST,
     "vm": VM,
@@ -47,13 +47,17 @@ def compiled_play() -> Play:
 @functools.cache
 def _load() -> Play:
     signature = (
-        numba.typeof(empty_given()),
-        numba.typeof(Kept(*(np.zeros(0, _KEPT.get(name, "i4")) for name in Kept._fields))),
-        numba.typeof(Found(*(np.zeros(0, _FOUND.get(name, _column(Found, name))) for name in Found._fields))),
+        _type(empty_given()),
+        _type(Kept(*(np.zeros(0, _KEPT.get(name, "i4")) for name in Kept._fields))),
+        _type(Found(*(np.zeros(0, _FOUND.get(name, _column(Found, name))) for name in Found._fields))),
         numba.int64,
         numba.float64,
     )
     return cast(Play, compiled_once(play, signature))
+
+
+def _type(value: Given | Kept | Found) -> object:
+    return numba.typeof(value)  # type: ignore[no-untyped-call]  # numba types a part of itself
 
 
 @functools.cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,9 @@ from .kernel.state import (
     Kept,
 )
 from .timetable import OnlineParts, online_parts, timetable, wanted_core_s
+
+Column: TypeAlias = Any
+"""An array of the type that the compiled loop expects at its place."""
 
 
 class Prepared:
@@ -130,9 +133,11 @@ class Prepared:
         uses_io, uses_line = len(given.io_mib) > 0, len(given.line_mib) > 0
         kinds = 3 if uses_io or uses_line else 1
         lines, pools = len(system.centre.line_mib_s), len(system.centre.pool_slots)
-        waits = np.diff(system.runs.after_ptr).astype(np.int32) if len(given.follower_ptr) else _rows(0)
+        waits = _rows(0)
+        if len(given.follower_ptr):
+            waits = np.asarray(np.diff(system.runs.after_ptr), dtype=np.int32)
         return Kept(
-            count=count,
+            counts=count,
             clock=np.array([-math.inf, -math.inf]),
             host=host,
             vm=vm,
@@ -180,14 +185,14 @@ def _rows(length: int, value: int = 0) -> Ints:
     return np.full(length, value, dtype=np.int32) if value else np.zeros(length, dtype=np.int32)
 
 
-def _fixed(values: npt.ArrayLike, dtype: npt.DTypeLike = np.float64) -> Any:
+def _fixed(values: npt.ArrayLike, dtype: npt.DTypeLike = np.float64) -> Column:
     """The values in one piece, not to be written to: what the compiled loop expects of all that is given."""
     column = np.ascontiguousarray(values, dtype=dtype).view()
     column.flags.writeable = False
     return column
 
 
-def _unless(values: Floats | Ints, default: float) -> Any:
+def _unless(values: Floats | Ints, default: float) -> Column:
     """The column, or none where all its values are the default."""
     if not len(values) or (values.strides[0] == 0 and values[0] == default) or bool((values == default).all()):
         return _fixed(values[:0], values.dtype)
@@ -290,7 +295,7 @@ def _result(system: SimulationInput, kept: Kept, found: Found, *, record_served:
         host_core_s=np.array(kept.host["core_s"]) if counted else np.zeros(len(system.hosts)),
         online_wanted_core_s=wanted,
         online_served_core_s=np.maximum(wanted - kept.vm["short_s"], 0.0) if counted else np.zeros(len(system.vms)),
-        served=_served(found.pieces[: kept.count[PIECES] if counted else 0]) if record_served else None,
+        served=_served(found.pieces[: kept.counts[PIECES] if counted else 0]) if record_served else None,
     )
 
 

@@ -30,15 +30,12 @@ from .transfers import halt, join_line, leave_line, leave_storage
 @compiled
 def make_changes(given: Given, kept: Kept, found: Found, now: float) -> None:
     """Make all changes of this instant, kind by kind."""
-    first = kept.count[NEXT_CHANGE]
+    first = kept.counts[NEXT_CHANGE]
     table = given.timetable
     last = first
     while last < len(table) and table[last].at <= now + SAME_INSTANT_S:
         last += 1
-    kept.count[NEXT_CHANGE] = last
-    if first == last:
-        return
-    failures = False
+    kept.counts[NEXT_CHANGE] = last
     for row in range(first, last):
         if table[row].kind == VCPU:
             v = table[row].row
@@ -47,6 +44,20 @@ def make_changes(given: Given, kept: Kept, found: Found, now: float) -> None:
     for row in range(first, last):
         if table[row].kind == LEVEL:
             _set_level(given, kept, table[row].row, table[row].value)
+    _relocate(given, kept, found, first, last, now)
+    for row in range(first, last):
+        if table[row].kind == OPENS:
+            calendar = table[row].row
+            for at in range(given.caller_ptr[calendar], given.caller_ptr[calendar + 1]):
+                v = given.caller[at]
+                if kept.vm[v].queue_first >= 0:
+                    call_queue(kept.counts, kept.vm, kept.calling, v)
+
+
+@inlined
+def _relocate(given: Given, kept: Kept, found: Found, first: int, last: int, now: float) -> None:
+    table = given.timetable
+    failures = False
     for row in range(first, last):
         kind = table[row].kind
         if kind == LEAVES:
@@ -62,16 +73,9 @@ def make_changes(given: Given, kept: Kept, found: Found, now: float) -> None:
             kept.vm[v].up = 1
             arrive(kept.host, kept.vm, v, given.move_to_host[move])
             _cap(kept, v)
-            call_queue(kept.count, kept.vm, kept.calling, v)
+            call_queue(kept.counts, kept.vm, kept.calling, v)
     if failures:
         _lose_work(given, kept, found)
-    for row in range(first, last):
-        if table[row].kind == OPENS:
-            calendar = table[row].row
-            for at in range(given.caller_ptr[calendar], given.caller_ptr[calendar + 1]):
-                v = given.caller[at]
-                if kept.vm[v].queue_first >= 0:
-                    call_queue(kept.count, kept.vm, kept.calling, v)
 
 
 @compiled
@@ -88,7 +92,7 @@ def _cap(kept: Kept, v: int) -> None:
         a = act[a].next
     vm[v].limits = limits
     vm[v].scarce = 1  # so that all its runs are looked at
-    mark_vm(kept.count, vm, kept.marked_vms, v)
+    mark_vm(kept.counts, vm, kept.marked_vms, v)
 
 
 @inlined
@@ -100,15 +104,15 @@ def _set_level(given: Given, kept: Kept, c: int, level: float) -> None:
         h = given.part[row].host
         host[h].online += rise * given.part[row].scale
         host[h].stepped = 1
-        mark_host(kept.count, host, kept.marked_hosts, h)
+        mark_host(kept.counts, host, kept.marked_hosts, h)
     for row in range(given.watched_ptr[c], given.watched_ptr[c + 1]):
-        mark_vm(kept.count, kept.vm, kept.marked_vms, given.watched[row])
+        mark_vm(kept.counts, kept.vm, kept.marked_vms, given.watched[row])
 
 
 @inlined
 def _move(given: Given, kept: Kept, found: Found, v: int, to: int, now: float) -> None:
     """A live move: what the VM has begun goes on at its new host."""
-    vm, act, io, wire, count = kept.vm, kept.act, kept.io, kept.wire, kept.count
+    vm, act, io, wire, count = kept.vm, kept.act, kept.io, kept.wire, kept.counts
     cut_online(count, vm, found.pieces, v, now)
     a = vm[v].first_run
     while a >= 0:
@@ -150,7 +154,7 @@ def _move(given: Given, kept: Kept, found: Found, v: int, to: int, now: float) -
 @inlined
 def _go_down(kept: Kept, found: Found, v: int, now: float) -> None:
     """The VM's host has failed: nothing is served any more."""
-    vm, act, count = kept.vm, kept.act, kept.count
+    vm, act, count = kept.vm, kept.act, kept.counts
     cut_online(count, vm, found.pieces, v, now)
     while vm[v].first_run >= 0:
         a = vm[v].first_run
@@ -168,10 +172,10 @@ def _go_down(kept: Kept, found: Found, v: int, now: float) -> None:
 def _lose_work(given: Given, kept: Kept, found: Found) -> None:
     """Runs that held a slot of a VM that went down queue again."""
     act, vm = kept.act, kept.vm
-    for a in range(kept.count[HIGHEST]):
+    for a in range(kept.counts[HIGHEST]):
         run = act[a].run
         if run >= 0 and act[a].phase != PRINTING and vm[act[a].vm].failed:
-            unschedule(kept.heap, kept.place, kept.count, a)
+            unschedule(kept.heap, kept.place, kept.counts, a)
             if len(kept.wire) and kept.wire[a].joined:
                 drop_line(kept, a)
             vm[act[a].vm].free += 1

@@ -12,7 +12,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Records: TypeAlias = Any
 """A structured array; its fields are named in `state.py`. Compiled code knows them, the type checker does not."""
 
-OPTIONS = {"nogil": True, "error_model": "numpy", "_nrt": False}
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
 """Nothing is allocated while the loop runs, so nothing needs to be counted: half the time to compile (`_nrt`)."""
 
 

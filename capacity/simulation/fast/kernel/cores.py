@@ -205,22 +205,17 @@ def online_of(vm: Records, levels: Floats, v: int) -> float:
 
 
 @compiled
-def settle_cores(
+def _want_anew(
     count: Ints,
     host: Records,
     vm: Records,
-    act: Records,
-    heap: Records,
-    place: Ints,
     pieces: Records,
     levels: Floats,
-    online_first: bool,
     marked_vms: Ints,
     marked_hosts: Ints,
-    fresh: Ints,
     now: float,
 ) -> None:
-    """Share anew what has changed at this instant."""
+    """What VMs want whose runs or online load have changed, and so what is wanted of their hosts."""
     for row in range(count[MARKED_HOSTS]):
         h = marked_hosts[row]
         if host[h].stepped:
@@ -238,6 +233,26 @@ def settle_cores(
             mark_host(count, host, marked_hosts, vm[v].host)
         else:
             set_online(count, vm, pieces, v, wanted, 0.0, now)
+
+
+@compiled
+def settle_cores(
+    count: Ints,
+    host: Records,
+    vm: Records,
+    act: Records,
+    heap: Records,
+    place: Ints,
+    pieces: Records,
+    levels: Floats,
+    online_first: bool,
+    marked_vms: Ints,
+    marked_hosts: Ints,
+    fresh: Ints,
+    now: float,
+) -> None:
+    """Share anew what has changed at this instant."""
+    _want_anew(count, host, vm, pieces, levels, marked_vms, marked_hosts, now)
     for row in range(count[MARKED_HOSTS]):
         h = marked_hosts[row]
         host[h].marked = 0
@@ -254,6 +269,7 @@ def settle_cores(
         vm[v].marked = 0
         if vm[v].up and not host[vm[v].host].full:
             wanted = online_of(vm, levels, v)
+            vm[v].grant = vm[v].want
             _share_vm(count, vm, act, heap, place, pieces, online_first, v, vm[v].want, wanted, now)
     for row in range(count[MARKED_HOSTS]):
         h = marked_hosts[row]

@@ -39,7 +39,7 @@ def play(given: Given, kept: Kept, found: Found, released: int, stop_s: float) -
     `released` is the number of runs without predecessors. Answers OVER, or NEEDS_ROOM where more room for pieces of
     service is needed to go on.
     """
-    count = kept.count
+    count = kept.counts
     runs = len(found.work_end_s)
     while True:
         room = len(found.pieces) - count[PIECES]
@@ -66,7 +66,7 @@ def play(given: Given, kept: Kept, found: Found, released: int, stop_s: float) -
 
 @inlined
 def _next_instant(given: Given, kept: Kept, released: int) -> float:
-    count = kept.count
+    count = kept.counts
     at = math.inf
     release = count[NEXT_RELEASE]
     if release < released:
@@ -84,11 +84,12 @@ def _next_instant(given: Given, kept: Kept, released: int) -> float:
 @inlined
 def _settle_instant(given: Given, kept: Kept, found: Found, released: int, now: float) -> None:
     """Rounds until nothing more happens at this instant."""
-    count, heap, later = kept.count, kept.heap, kept.later
+    count, heap, later = kept.counts, kept.heap, kept.later
     until = now + SAME_INSTANT_S
     while True:
         _make_ends(given, kept, found, now)
-        if count[NEXT_CHANGE] < len(given.timetable):
+        change = count[NEXT_CHANGE]
+        if change < len(given.timetable) and given.timetable[change].at <= until:
             make_changes(given, kept, found, now)
         release = count[NEXT_RELEASE]
         while release < released:
@@ -111,7 +112,7 @@ def _settle_instant(given: Given, kept: Kept, found: Found, released: int, now: 
 @inlined
 def _make_ends(given: Given, kept: Kept, found: Found, now: float) -> None:
     """What is through at this round; what becomes so by it waits for the next."""
-    count, heap = kept.count, kept.heap
+    count, heap = kept.counts, kept.heap
     due = 0
     while count[HEAP] and heap[0].at <= now + SAME_INSTANT_S:
         kept.due[due] = heap[0].who
@@ -142,7 +143,7 @@ def _make_ends(given: Given, kept: Kept, found: Found, now: float) -> None:
 @inlined
 def _give_slots(given: Given, kept: Kept, found: Found, now: float) -> None:
     """VMs and pools give their free slots to those that wait."""
-    count, vm = kept.count, kept.vm
+    count, vm = kept.counts, kept.vm
     for row in range(count[CALLING]):
         v = kept.calling[row]
         vm[v].calling = 0
@@ -187,8 +188,8 @@ def _count_all(kept: Kept, found: Found) -> None:
         host[h].core_s += host[h].used * (now - host[h].since)
         host[h].since = now
     for v in range(len(vm)):
-        cut_online(kept.count, vm, found.pieces, v, now)
+        cut_online(kept.counts, vm, found.pieces, v, now)
     if len(found.pieces):
-        for a in range(kept.count[HIGHEST]):
+        for a in range(kept.counts[HIGHEST]):
             if act[a].run >= 0 and act[a].phase != PRINTING and act[a].joined:
-                cut(kept.count, vm, act, found.pieces, a, now)
+                cut(kept.counts, vm, act, found.pieces, a, now)

@@ -46,11 +46,11 @@ def take_slot(given: Given, kept: Kept, found: Found, v: int, run: int, now: flo
         found.start_s[run] = now
     if given.fixed_s[run] > 0.0:
         kept.act[a].phase = FIXED
-        schedule(kept.heap, kept.place, kept.count, a, now + given.fixed_s[run])
+        schedule(kept.heap, kept.place, kept.counts, a, now + given.fixed_s[run])
     elif not _work(given, kept, found, a, now):
         kept.act[a].phase = WORKING
         kept.act[a].parts = 0
-        schedule(kept.heap, kept.place, kept.count, a, now)
+        schedule(kept.heap, kept.place, kept.counts, a, now)
 
 
 @compiled
@@ -58,12 +58,12 @@ def print_out(given: Given, kept: Kept, run: int, now: float) -> None:
     """The run holds a slot of its pool."""
     a = _activate(kept, given.vm[run], run)
     kept.act[a].phase = PRINTING
-    schedule(kept.heap, kept.place, kept.count, a, now + given.pool_s[run])
+    schedule(kept.heap, kept.place, kept.counts, a, now + given.pool_s[run])
 
 
 @inlined
 def _activate(kept: Kept, v: int, run: int) -> int:
-    count, act = kept.count, kept.act
+    count, act = kept.counts, kept.act
     a = count[FREE_FIRST]
     if a >= 0:
         count[FREE_FIRST] = act[a].next
@@ -73,21 +73,21 @@ def _activate(kept: Kept, v: int, run: int) -> int:
     act[a].run = run
     act[a].vm = v
     act[a].joined = 0
-    return a
+    return int(a)
 
 
 @inlined
 def deactivate(kept: Kept, a: int) -> None:
     """The run needs no record any more."""
     kept.act[a].run = -1
-    kept.act[a].next = kept.count[FREE_FIRST]
-    kept.count[FREE_FIRST] = a
+    kept.act[a].next = kept.counts[FREE_FIRST]
+    kept.counts[FREE_FIRST] = a
 
 
 @inlined
 def _work(given: Given, kept: Kept, found: Found, a: int, now: float) -> bool:
     """From the work on; false when there is nothing to do."""
-    count, act, host, vm = kept.count, kept.act, kept.host, kept.vm
+    count, act, host, vm = kept.counts, kept.act, kept.host, kept.vm
     run = act[a].run
     if len(given.failed_cpu_s) and not kept.struck[run] and given.failed_cpu_s[run] < math.inf:
         failed_cpu_s = given.failed_cpu_s[run]
@@ -131,7 +131,7 @@ def _fail(given: Given, kept: Kept, found: Found, a: int, now: float) -> bool:
     wait_s = delay_s if delay_s > 0.0 else given.fixed_s[run]
     if wait_s > 0.0:
         kept.act[a].phase = DELAYED if delay_s > 0.0 else FIXED
-        schedule(kept.heap, kept.place, kept.count, a, now + wait_s)
+        schedule(kept.heap, kept.place, kept.counts, a, now + wait_s)
         return True
     return False
 
@@ -148,14 +148,14 @@ def _step(given: Given, kept: Kept, a: int, now: float) -> bool:
         if act[a].base + idle_until_s > now + SAME_INSTANT_S:
             act[a].phase = GAP
             act[a].step = step
-            schedule(kept.heap, kept.place, kept.count, a, act[a].base + idle_until_s)
+            schedule(kept.heap, kept.place, kept.counts, a, act[a].base + idle_until_s)
             return True
         if cores > 0.0:
             act[a].phase = STEP
             act[a].step = step
             act[a].most = min(given.max_cores[run], cores)
             work = (given.demand_until_s[step] - given.demand_from_s[step]) * cores
-            join_work(kept.count, kept.host, kept.vm, act, kept.marked_vms, kept.fresh, a, work, now)
+            join_work(kept.counts, kept.host, kept.vm, act, kept.marked_vms, kept.fresh, a, work, now)
             return True
         step += 1
     return False
@@ -167,23 +167,23 @@ def through(given: Given, kept: Kept, found: Found, a: int, now: float) -> bool:
     act = kept.act
     phase = act[a].phase
     if act[a].joined:
-        cut(kept.count, kept.vm, act, found.pieces, a, now)
-        leave_work(kept.count, kept.host, kept.vm, act, kept.marked_vms, a)
+        cut(kept.counts, kept.vm, act, found.pieces, a, now)
+        leave_work(kept.counts, kept.host, kept.vm, act, kept.marked_vms, a)
     if phase == WORKING:
         act[a].parts -= 1
         return bool(act[a].parts <= 0)
-    if phase == GAP or phase == STEP:  # noqa: PLR1714  # compiled code has no sets
-        if phase == STEP:
-            until_s = given.demand_until_s[act[a].step]
-            if now - (act[a].base + until_s) > LATE * max(1.0, abs(now)):
-                act[a].base = now - until_s
-            act[a].step += 1
+    if phase == STEP:
+        until_s = given.demand_until_s[act[a].step]
+        if now - (act[a].base + until_s) > LATE * max(1.0, abs(now)):
+            act[a].base = now - until_s
+        act[a].step += 1
+    if phase in (GAP, STEP):
         return not _step(given, kept, a, now)
     if phase == FAILING and _fail(given, kept, found, a, now):
         return False
     if phase == DELAYED and given.fixed_s[act[a].run] > 0.0:
         act[a].phase = FIXED
-        schedule(kept.heap, kept.place, kept.count, a, now + given.fixed_s[act[a].run])
+        schedule(kept.heap, kept.place, kept.counts, a, now + given.fixed_s[act[a].run])
         return False
     return not _work(given, kept, found, a, now)
 
@@ -194,7 +194,7 @@ def transfer_through(given: Given, kept: Kept, found: Found, who: int, now: floa
     act = kept.act
     a = who % len(act)
     if who < 2 * len(act):
-        leave_storage(kept.count, kept.host, kept.vm, act, kept.io, kept.io_hosts, kept.heap, kept.place, a)
+        leave_storage(kept.counts, kept.host, kept.vm, act, kept.io, kept.io_hosts, kept.heap, kept.place, a)
     else:
         drop_line(kept, a)
     act[a].parts -= 1
@@ -207,8 +207,8 @@ def drop_line(kept: Kept, a: int) -> None:
     line = kept.wire[a].line
     kept.wire[a].joined = 0
     if line >= 0:
-        leave_line(kept.count, kept.wire, kept.line_first, kept.line_runs, kept.line_marked, kept.lines, line, a)
-    unschedule(kept.heap, kept.place, kept.count, 2 * len(kept.act) + a)
+        leave_line(kept.counts, kept.wire, kept.line_first, kept.line_runs, kept.line_marked, kept.lines, line, a)
+    unschedule(kept.heap, kept.place, kept.counts, 2 * len(kept.act) + a)
 
 
 @inlined
@@ -216,11 +216,11 @@ def finish(given: Given, kept: Kept, found: Found, a: int, now: float) -> bool:
     """The run's work is through: its slot is given back. True when it has ended with that, false when it prints."""
     run, v = kept.act[a].run, kept.act[a].vm
     kept.vm[v].free += 1
-    call_queue(kept.count, kept.vm, kept.calling, v)
+    call_queue(kept.counts, kept.vm, kept.calling, v)
     found.work_end_s[run] = now
     if len(given.pool) and given.pool[run] >= 0 and given.pool_s[run] > 0.0:
         queue_for_pool(kept.queue_next, found.work_end_s, kept.pool_first, kept.pool_last, given.pool[run], run)
-        kept.count[POOLS] = 1
+        kept.counts[POOLS] = 1
         return False
     return True
 
@@ -231,7 +231,7 @@ def end(given: Given, kept: Kept, found: Found, run: int, now: float) -> None:
     if len(found.end_s):
         found.end_s[run] = now
     kept.clock[1] = now
-    kept.count[ENDED] += 1
+    kept.counts[ENDED] += 1
     if len(given.follower_ptr):
         for row in range(given.follower_ptr[run], given.follower_ptr[run + 1]):
             follower = given.follower[row]
@@ -239,4 +239,4 @@ def end(given: Given, kept: Kept, found: Found, run: int, now: float) -> None:
             kept.earliest_s[follower] = at
             kept.waits[follower] -= 1
             if kept.waits[follower] == 0:
-                put_later(kept.later, kept.count, follower, at)
+                put_later(kept.later, kept.counts, follower, at)

@@ -44,7 +44,7 @@ def enqueue(given: Given, kept: Kept, found: Found, run: int) -> None:
     first, last = insert(kept.queue_next, found.ready_s, vm[v].queue_first, vm[v].queue_last, run)
     vm[v].queue_first = first
     vm[v].queue_last = last
-    call_queue(kept.count, vm, kept.calling, v)
+    call_queue(kept.counts, vm, kept.calling, v)
 
 
 @compiled

@@ -204,7 +204,7 @@ class Given(NamedTuple):
 class Kept(NamedTuple):
     """What changes while the simulation goes on."""
 
-    count: Ints
+    counts: Ints
     clock: Floats
     """Now, and the last end of a run."""
     host: Records
