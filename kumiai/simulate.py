@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .interrupts import first_ctrl_c_asks
+from .simulate_estate import simulate_estate
 from .simulate_trace import replay
 from .terminal import INTERRUPTED, RefusedError, emit, emit_text, progress_bar, tell
 
@@ -34,9 +35,13 @@ def register(app: typer.Typer) -> None:
 
 
 def simulate(
-    directory: Annotated[Path | None, typer.Argument(metavar="DIR", help="計画フォルダー")] = None,
+    directory: Annotated[
+        Path | None, typer.Argument(metavar="DIR|ESTATE", help="計画フォルダー、または構成ファイル (YAML)")
+    ] = None,
     trace: Annotated[Path | None, typer.Option(metavar="DIR", help="トレースのフォルダー")] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="OUT", help="トレースの結果")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="OUT", help="トレース、または構成ファイルの模擬の結果")
+    ] = None,
     week: Annotated[str | None, typer.Option(help="週に含まれる日付 (YYYY-MM-DD)、または tightest（既定）")] = None,
     night: Annotated[str | None, typer.Option(help="夜が始まる日付、または busiest（最も混む夜）")] = None,
     engine: Annotated[str, typer.Option(help="fast（高速）か simpy（参照実装）")] = "fast",
@@ -58,9 +63,17 @@ def simulate(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="乱数の種")] = 0,
     workers: Annotated[int, typer.Option(min=1, max=256, help="並列に使うプロセス数（結果は変わらない）")] = 2,
+    memory_limit: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="構成ファイルの模擬に使うメモリの上限 (例 4GiB)")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON で出力する")] = False,
 ) -> None:
     """最も混む週（または夜）を乱しながら繰り返し模擬する。または他者のトレースを再生する。"""
+    if directory is not None and directory.is_file() and trace is None:
+        simulate_estate(directory, output, memory_limit, as_json)
+        return
+    if memory_limit is not None:
+        raise RefusedError("--memory-limit は構成ファイル (YAML) を模擬するときだけ使います")
     if engine not in ENGINES:
         raise RefusedError(f"--engine: 知らない計算方法です（{engine}）。fast か simpy を指定してください")
     if trace is not None and directory is None:
