@@ -27,6 +27,7 @@ _OVERALL = (
     "never_ended",
     "online_unserved",
 )
+_SAID_ABOVE = ("week", "night", "seed", "replications")
 _BY_SCOPE = (("cpu_utilisation", "site"), ("online_unserved", "site"), ("deadline_missed", "tenant"))
 
 
@@ -71,7 +72,7 @@ def simulation_section(record: ReportRecord) -> Markup:
 
 def _circumstances(simulation: PlanSimulation) -> Markup | None:
     """What differs from an ordinary simulation, where anything does."""
-    said = [f"{name} = {value}" for name, value in simulation.settings.items()]
+    said = [f"{name} = {value}" for name, value in simulation.settings.items() if name not in _SAID_ABOVE]
     if simulation.stopped_by != "replications":
         said.append(f"反復は{STOPPED[simulation.stopped_by]}")
     return tag("p", f"設定：{'、'.join(said)}。", class_="note") if said else None
