@@ -139,7 +139,8 @@ def _tiles(record: ReportRecord) -> Markup:
             (
                 "処理量が変わったときの遅れ",
                 tag("span", f"{number(late)} 種の処理", class_="bad-text") if late else "なし",
-                f"最も混む週を {number(record.simulation.replications)} 回模擬",
+                f"{'最も混む週' if record.simulation.night is None else '夜'}を"
+                f" {number(record.simulation.replications)} 回模擬",
             )
         )
     tiles.append(("仮定値", f"{number(len(record.assumptions))} 件", "結果はこれらに依存します"))

@@ -6,28 +6,11 @@ from collections.abc import Iterator
 
 from layout.plan_comparison_records import PairedDifference, PlanComparison
 
+from .simulation_words import FIGURES, scale_and_unit
+
 SHOWN_JOBS = 10
-_SAID = {
-    "mean_delay_s": "計画終了との差 平均",
-    "worst_delay_s": "計画終了との差 最大の処理",
-    "mean_overrun_s": "枠の超過 平均",
-    "worst_overrun_s": "枠の超過 最大",
-    "mean_lateness_s": "期限の超過 平均",
-    "worst_lateness_s": "期限の超過 最大",
-    "least_room_s": "再実行の余裕 最小",
-    "queue_s": "枠や実行枠の空きを待った時間 1 件平均",
-    "cpu_wait_s": "CPU などを待った時間 1 件平均",
-    "further_attempts": "やり直した処理の件数",
-    "never_ended": "終わらない処理の件数",
-    "deadline_missed": "期限に遅れる確率",
-    "window_overrun": "枠を超える確率",
-    "rerun_room_lost": "再実行の余裕を使い切る確率",
-    "cpu_utilisation": "CPU 使用率",
-    "online_unserved": "処理できないオンライン負荷の割合",
-    "end_s": "終了時刻",
-}
-_SHARES = {"deadline_missed", "window_overrun", "rerun_room_lost", "cpu_utilisation", "online_unserved"}
-_COUNTS = {"further_attempts", "never_ended"}
+_ALWAYS = ("mean_delay_s", "deadline_missed", "window_overrun")
+"""Shown even where they do not differ."""
 
 
 def lines(result: PlanComparison) -> Iterator[str]:
@@ -40,7 +23,8 @@ def lines(result: PlanComparison) -> Iterator[str]:
         if plan.jobs_only_here or first.jobs_only_here:
             yield f"  片方にしかない処理：基準に {first.jobs_only_here:,} 種、この計画に {plan.jobs_only_here:,} 種"
         own = [difference for difference in result.differences if difference.plan == plan.name]
-        yield from (f"  {_said(item)}" for item in own if item.scope == "all")
+        overall = [item for item in own if item.scope == "all" and (item.differs or item.name in _ALWAYS)]
+        yield from (f"  {_said(item)}" for item in overall)
         differing = [item for item in own if item.differs and item.scope in ("site", "tenant")]
         yield from (f"  {_said(item)}" for item in differing)
         jobs = [item for item in own if item.differs and item.scope == "job"]
@@ -53,14 +37,8 @@ def lines(result: PlanComparison) -> Iterator[str]:
 def _said(item: PairedDifference) -> str:
     who = f"{item.label} " if item.label else ""
     mark = "" if item.differs else "（差とはいえない）"
-    scale, unit = _unit(item.name)
+    scale, unit = scale_and_unit(item.name)
     half = "" if item.high_95 is None else f" ± {scale * (item.high_95 - item.difference):.1f}"
     pair = "" if item.name == "end_s" else f"{scale * item.first:.1f} → {scale * item.other:.1f} {unit}、"
     difference = round(scale * item.difference, 1) + 0.0
-    return f"{who}{_SAID.get(item.name, item.name)}：{pair}差 {difference:+.1f}{half} {unit}{mark}"
-
-
-def _unit(name: str) -> tuple[float, str]:
-    if name in _SHARES:
-        return 100.0, "%"
-    return (1.0, "件") if name in _COUNTS else (1 / 60, "分")
+    return f"{who}{FIGURES[item.name]}：{pair}差 {difference:+.1f}{half} {unit}{mark}"

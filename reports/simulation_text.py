@@ -6,54 +6,52 @@ from collections.abc import Iterator
 
 from layout.simulation_records import Estimate, Figure, JobLateness, PlanSimulation
 
+from .simulation_words import FIGURES, STOPPED, scale_and_unit
+
 SHOWN_JOBS = 8
-_STOPPED = {
-    "replications": "決めた回数",
-    "half_width": "区間が十分に狭くなったため終了",
-    "most_replications": "最大の回数まで繰り返しても区間は狭くなりきらず",
-    "interrupted": "中断",
-}
+_OVERALL = ("deadline_missed", "window_overrun", "rerun_room_lost", "mean_delay_s", "worst_delay_s", "cpu_wait_s")
+
+_SIGNED = ("mean_delay_s", "worst_delay_s")
 
 
 def lines(result: PlanSimulation) -> Iterator[str]:
-    """The verdict, how it was found, what may be missed, how full hosts are, and the jobs that end late."""
+    """The verdict, how it was found, what may be missed, how full sites are, and the jobs and runs that end late."""
     yield result.verdict
-    stopped = _STOPPED[result.stopped_by]
+    stopped = STOPPED[result.stopped_by]
     yield f"反復 {result.replications:,} 回（{stopped}）、乱数の種 {result.seed}、計算方法 {result.engine}"
-    known = {(figure.name, figure.scope): figure for figure in result.figures if figure.scope == "all"}
-    for name, said in _CHANCES.items():
-        figure = known.get((name, "all"))
-        if figure is not None:
-            yield f"  {said}：{figure.mean:.1%}（95 % 区間 {figure.low_95:.1%}〜{figure.high_95:.1%}）"
-    for name, said in _MINUTES.items():
-        figure = known.get((name, "all"))
-        if figure is not None:
-            yield f"  {said}：{_interval(figure)} 分、95 % 点 {signed_minutes(figure.p95)} 分"
+    overall = {figure.name: figure for figure in result.figures if figure.scope == "all"}
+    for name in _OVERALL:
+        if name in overall:
+            yield f"  {_figure(overall[name])}"
     for figure in result.figures:
         if (figure.name, figure.scope) == ("cpu_utilisation", "site"):
-            yield f"  {figure.label} の CPU 使用率：{figure.mean:.1%}{_half(figure, 100, ' 点')}"
+            yield f"  {figure.label} の {_figure(figure)}"
     yield f"計画より遅く終わりやすい業務（実行 {result.runs:,} 件、{result.replications:,} 回反復）："
     for job in result.jobs[:SHOWN_JOBS]:
         yield f"  {_job(job)}"
+    if result.late_runs:
+        yield f"枠の超過が最も大きかった {result.late_runs[0].replication + 1:,} 回目の反復で、枠か期限を過ぎた処理："
     for late in result.late_runs:
         yield f"  {late.explanation}"
-
-
-_CHANCES = {
-    "deadline_missed": "期限に遅れる処理が 1 件でもある確率",
-    "window_overrun": "枠を超える処理が 1 件でもある確率",
-    "rerun_room_lost": "再実行の余裕を使い切る処理がある確率",
-}
-_MINUTES = {
-    "mean_delay_s": "計画終了との差 平均",
-    "worst_delay_s": "計画終了との差 最大の処理",
-    "cpu_wait_s": "CPU などを待った時間 1 件平均",
-}
 
 
 def signed_minutes(seconds: float) -> str:
     """Signed minutes with one digit; what rounds to nothing is +0.0, never -0.0."""
     return f"{round(seconds / 60, 1) + 0.0:+.1f}"
+
+
+def _figure(figure: Figure) -> str:
+    _, unit = scale_and_unit(figure.name)
+    interval = ""
+    if figure.low_95 is not None and figure.high_95 is not None:
+        interval = f"（95 % 区間 {_shown(figure.name, figure.low_95)}〜{_shown(figure.name, figure.high_95)}）"
+    return f"{FIGURES[figure.name]}：{_shown(figure.name, figure.mean)} {unit}{interval}"
+
+
+def _shown(name: str, value: float) -> str:
+    scale, _ = scale_and_unit(name)
+    number = round(scale * value, 1) + 0.0
+    return f"{number:+.1f}" if name in _SIGNED else f"{number:.1f}"
 
 
 def _job(job: JobLateness) -> str:
@@ -67,13 +65,3 @@ def _job(job: JobLateness) -> str:
 def _mean(estimate: Estimate) -> str:
     interval = "" if estimate.half_width_95 is None else f" ± {estimate.half_width_95 / 60:.1f}"
     return f"{signed_minutes(estimate.mean)}{interval}"
-
-
-def _interval(figure: Figure) -> str:
-    return f"{signed_minutes(figure.mean)}{_half(figure, 1 / 60)}"
-
-
-def _half(figure: Figure, scale: float, unit: str = "") -> str:
-    if figure.low_95 is None or figure.high_95 is None:
-        return ""
-    return f" ± {scale * (figure.high_95 - figure.low_95) / 2:.1f}{unit}"

@@ -15,6 +15,7 @@ from capacity.simulation.settings import Settings
 from capacity.simulation.streams import RunStreams, StreamKey
 from capacity.simulation.study import NothingFinishedError, simulate_plan
 from capacity.simulation.week import read_week
+from estate.disturbance_records import Disturbances
 from layout.errors import FolderError
 from layout.simulation_records import PlanSimulation
 from tests.layout.builder import write as write_folder
@@ -247,3 +248,53 @@ def test_a_trial_travels_to_a_worker(folder):
     there = pickle.loads(pickle.dumps(trial))  # noqa: S301  (our own bytes)
     assert isinstance(there, Trial)
     assert (there.run(range(2)).ends == trial.run(range(2)).ends).all()
+
+
+def with_sizes(folder):
+    """The folder of an estate that gives disturbances a size."""
+    sizes = Disturbances.model_validate_json(
+        json.dumps(
+            {
+                "host_failure": {
+                    **SOURCE, "per_host_year": 0.1, "detection_min": 2, "restart_min": 5, "parallel_restarts": 2,
+                    "repair": {"median_min": 360, "p95_min": 600},
+                },
+                "failed_run": {**SOURCE, "probability": 0.5, "delay": {"median_min": 20, "p95_min": 90}},
+            }
+        )
+    )  # fmt: skip
+    return dataclasses.replace(folder, estate=folder.estate.model_copy(update={"disturbances": sizes}))
+
+
+SOURCE = {"basis": "assumed", "source": "test"}
+
+
+def test_a_host_that_fails_costs_attempts(folder):
+    sized = with_sizes(folder)
+    host = folder.layout.hosts[0].id
+    quiet = PLAIN.model_copy(update={"failed_run": False, "host_failure": False})
+    failing = quiet.model_copy(update={"failed_host": host, "failed_host_at": datetime(2027, 6, 1, 1, 5, tzinfo=JST)})
+    calm, rough = simulate_plan(sized, quiet), simulate_plan(sized, failing)
+    assert by_name(calm, "further_attempts").mean == 0
+    assert by_name(rough, "further_attempts").mean > 0
+    assert by_name(rough, "worst_delay_s").mean > by_name(calm, "worst_delay_s").mean
+    slow = simulate_plan(sized, failing.model_copy(update={"engine": "simpy", "replications": 3}))
+    fast = simulate_plan(sized, failing.model_copy(update={"replications": 3}))
+    assert [f.mean for f in slow.figures] == pytest.approx([f.mean for f in fast.figures], abs=1e-5)
+
+
+def test_the_probability_of_a_failed_run_is_found_again(folder):
+    settings = PLAIN.model_copy(update={"host_failure": False, "replications": 200})
+    result = simulate_plan(with_sizes(folder), settings)
+    attempts = by_name(result, "further_attempts")
+    assert attempts.low_95 <= 0.5 * result.runs <= attempts.high_95
+    rare = settings.model_copy(update={"failed_run_probability": 0.0})
+    assert by_name(simulate_plan(with_sizes(folder), rare), "further_attempts").mean == 0
+
+
+def test_late_runs_come_with_their_explanation(folder):
+    result = simulate_plan(with_sizes(folder), PLAIN.model_copy(update={"load_factor": 4.0}))
+    assert result.late_runs
+    for late in result.late_runs:
+        assert late.overrun_s > 0 or late.lateness_s > 0
+        assert late.explanation.endswith("。")
