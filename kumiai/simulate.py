@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .availability import show_availability
+from .growth import grow
 from .interrupts import first_ctrl_c_asks
 from .simulate_estate import simulate_estate
 from .simulate_trace import replay
@@ -61,6 +63,12 @@ def simulate(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="その他の設定（docs/simulation-statistics.md）"),
     ] = None,
+    growth: Annotated[
+        int | None, typer.Option(metavar="YEARS", help="負荷が年々伸びるとき、この年数のうちいつまで収まるか")
+    ] = None,
+    availability: Annotated[
+        int | None, typer.Option(metavar="YEARS", help="ホストが故障する一年をこの回数だけ繰り返した稼働率と復旧時間")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="乱数の種")] = 0,
     workers: Annotated[int, typer.Option(min=1, max=256, help="並列に使うプロセス数（結果は変わらない）")] = 2,
     memory_limit: Annotated[
@@ -103,7 +111,20 @@ def simulate(
         if not equals or not key:
             raise RefusedError(f"--set: KEY=VALUE の形で書いてください（{pair}）")
         words[key] = (f"--set {key}", value)
-    _simulated(directory, settings_of(words), workers, as_json=as_json)
+    _answered(directory, settings_of(words), growth, availability, workers, as_json=as_json)
+
+
+def _answered(
+    directory: Path, settings: Settings, growth: int | None, availability: int | None, workers: int, *, as_json: bool
+) -> None:
+    if growth is not None and availability is not None:
+        raise RefusedError("--growth と --availability はどちらか一方だけを指定してください")
+    if growth is not None:
+        grow(directory, settings, growth, as_json=as_json)
+    elif availability is not None:
+        show_availability(directory, settings, availability, as_json=as_json)
+    else:
+        _simulated(directory, settings, workers, as_json=as_json)
 
 
 def disturbed(disturb: str | None) -> dict[str, tuple[str, str]]:

@@ -166,4 +166,5 @@ def _overlap(from_s: Floats, until_s: Floats, spans: Sequence[Interval]) -> Floa
 
 
 def _most(found: Iterable[Contender]) -> tuple[Contender, ...]:
-    return tuple(sorted(found, key=lambda entry: (-entry.amount, entry.run, entry.vm))[:SHOWN])
+    """The largest first; amounts that differ by rounding alone stand in the order of runs and VMs."""
+    return tuple(sorted(found, key=lambda entry: (-round(entry.amount, 6), entry.run, entry.vm))[:SHOWN])

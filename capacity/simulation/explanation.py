@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Literal
 
 import numpy as np
 
@@ -118,12 +117,11 @@ class _Reader:
         result, runs = self._result, self._system.runs
         delay_s = float(result.end_s[run] - self._planned_end_s[run])
         late_start_s = float(runs.release_s[run] - self._planned_start_s[run])
-        predecessor_s = float(result.ready_s[run] - runs.release_s[run])
-        predecessor = self._last_predecessor(run) if predecessor_s > TELLABLE_S else None
         vm = int(runs.vm[run])
         if not math.isfinite(delay_s):
-            never = {} if math.isinf(predecessor_s) else {self._never(vm): math.inf}
-            return Explanation(run, delay_s, Causes(late_start_s, predecessor_s, **never), predecessor, (), (), ())
+            return self._never_ends(run, vm, late_start_s)
+        predecessor_s = float(result.ready_s[run] - runs.release_s[run])
+        predecessor = self._last_predecessor(run) if predecessor_s > TELLABLE_S else None
         attempts = self._attempts.of_vm(vm)[run]
         window, slot, down = self._waits(run, vm, attempts)
         lost_s = math.fsum(attempt.until_s - attempt.from_s for attempt in attempts if attempt.lost)
@@ -151,15 +149,22 @@ class _Reader:
             printer_holders=pool_holders(self._system, result, run),
         )
 
-    def _never(self, vm: int) -> Literal["host_failure_s", "window_s"]:
-        """Why a run that is ready never ends: its VM never comes back, or no window is left."""
+    def _never_ends(self, run: int, vm: int, late_start_s: float) -> Explanation:
+        """The run before it never ends, or its VM never comes back, or no window is left."""
+        before = self._last_predecessor(run)
+        if before is not None and math.isinf(self._result.end_s[before]):
+            return Explanation(run, math.inf, Causes(late_start_s, math.inf), before, (), (), ())
         gone = any(math.isinf(until_s) for _, until_s in self._attempts.down(vm))
-        return "host_failure_s" if gone else "window_s"
+        causes = Causes(late_start_s, host_failure_s=math.inf if gone else 0.0, window_s=0.0 if gone else math.inf)
+        return Explanation(run, math.inf, causes, None, (), (), ())
 
-    def _last_predecessor(self, run: int) -> int:
+    def _last_predecessor(self, run: int) -> int | None:
+        """The one whose end and lag came last; None where there is none."""
         runs = self._system.runs
         part = slice(int(runs.after_ptr[run]), int(runs.after_ptr[run + 1]))
         before = runs.after[part]
+        if not len(before):
+            return None
         return int(before[np.argmax(self._result.end_s[before] + runs.lag_s[part])])
 
     def _waits(

@@ -15,6 +15,7 @@ from layout.folder import FolderContents, PlanFolder
 from layout.results import write_result
 from layout.simulation_records import Figure, PlanSimulation, StoppedBy
 
+from .availability_measure import Availability
 from .disturbance import Disturbance, VaryingWork
 from .disturbances import of_week
 from .estimates import counted, half_width
@@ -181,7 +182,11 @@ def measures_of(folder: FolderContents, week: Week) -> tuple[Measure, ...]:
     site_of_host = [host.site for host in folder.layout.hosts]
     site_of_vm = [vm.site for vm in folder.layout.vms]
     site_of_run = [site_of_vm[row] for row in week.system.runs.vm.tolist()]
-    return (Lateness(week, site_of_run, horizon_of(week)), Utilisation(week, site_of_host, site_of_vm))
+    return (
+        Lateness(week, site_of_run, horizon_of(week)),
+        Utilisation(week, site_of_host, site_of_vm),
+        Availability(folder, week),
+    )
 
 
 def horizon_of(week: Week) -> float:

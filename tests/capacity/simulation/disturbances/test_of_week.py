@@ -8,6 +8,7 @@ import pytest
 
 from capacity.simulation.disturbances.of_week import FailedRuns, LateStarts, Stops, disturbances_of
 from capacity.simulation.records import Relocation
+from capacity.simulation.service_time import service_time
 from capacity.simulation.settings import Settings
 from capacity.simulation.streams import RunStreams
 from capacity.simulation.study import simulate_plan, trial_of
@@ -155,6 +156,28 @@ def test_a_lost_site_is_a_peak_in_lateness(folder):
     )
     assert result.late_runs
     assert all("ホストの故障" in run.explanation or "先行" in run.explanation for run in result.late_runs[:3])
+
+
+def test_availability_of_a_week_counts_each_systems_service_hours(folder):
+    moment = datetime(2027, 6, 1, 1, 0, tzinfo=JST)
+    host = next(vm.host for vm in folder.layout.vms if vm.role == "db" and vm.tenant == "t00")
+    alone = {vm.tenant for vm in folder.layout.vms if vm.role == "db" and vm.host == host}
+    settings = Settings(week=MONDAY, engine="simpy", replications=1, failed_host=host, failed_host_at=moment, **QUIET)
+    figures = simulate_plan(folder, settings, workers=1).figures
+    shares = {figure.id: figure.mean for figure in figures if figure.name == "availability"}
+    for tenant in ("t00", "t01"):
+        down = [vm for vm in folder.layout.vms if vm.role == "db" and (vm.tenant, vm.host) == (tenant, host)]
+        served = [system for system in folder.estate.systems if system.tenant == tenant]
+        # The builder's systems serve in their batch window, which is open at one in the night: 7 minutes are lost.
+        hours = sum(span_h(folder, system) for system in served)
+        assert shares[tenant] == pytest.approx(1 - len(down) * 7 / 60 / hours, abs=1e-9)
+    assert alone
+    assert shares[""] < 1.0
+
+
+def span_h(folder, system):
+    start = datetime(MONDAY.year, MONDAY.month, MONDAY.day, tzinfo=JST)
+    return service_time(system.service_hours, start, 0.0, 7 * 86400.0).total_s / 3600
 
 
 def test_random_host_failures_are_the_same_in_every_system_of_a_seed(folder):
