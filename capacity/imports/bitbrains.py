@@ -123,7 +123,7 @@ def _vm(file: SourceFile, left_out: Counter[str], mistakes: Mistakes) -> _Vm | N
         except (IndexError, ValueError):
             mistakes.line(file.name, number, f"数として読めません（{text[:200]}）")
             continue
-        if not (math.isfinite(at) and 0 < vcpu <= 1e6 and 0 <= provisioned < 1e12 and 0 <= used < 1e12):
+        if not (0 <= at <= 1e14 and 0 < vcpu <= 1e6 and 0 <= provisioned < 1e12 and 0 <= used < 1e12):
             mistakes.line(file.name, number, f"値が範囲の外です（{text[:200]}）")
         elif samples and at < samples[-1][0]:
             mistakes.line(file.name, number, f"時刻が順に並んでいません（{samples[-1][0]:.0f} の後に {at:.0f}）")

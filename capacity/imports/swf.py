@@ -24,7 +24,8 @@ _PARTIAL = (2, 3, 4)
 """Status of the pieces of a job that was checkpointed; one more line stands for the whole job."""
 _CANCELLED = 5
 _LATEST_S = 1e12
-_MOST_PROCESSORS = 1e9
+_LONGEST_S = 1e8
+_MOST_PROCESSORS = 1e7
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def _job(name: str, line: int, cells: list[str], left_out: Counter[str], mistake
         return None
     if (
         not 0 <= submit_s <= _LATEST_S
-        or max(run_s, think_s) > _LATEST_S
+        or max(run_s, think_s) > _LONGEST_S
         or max(allocated, requested) > _MOST_PROCESSORS
     ):
         mistakes.line(

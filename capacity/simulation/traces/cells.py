@@ -19,6 +19,10 @@ from .mistakes import Mistakes
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
 
+SMALLEST, LARGEST = 1e-9, 1e15
+"""Of numbers that mean something: a work of 1e15 core-seconds at 1e-9 cores still has a finite end."""
+
+
 @dataclass(frozen=True)
 class Range:
     """Which numbers a column takes, and how that is said."""
@@ -30,9 +34,19 @@ class Range:
 
     def holds(self, values: Floats) -> Bools:
         """Which values are in the range."""
-        above = values >= self.low if self.low_allowed else values > self.low
+        above = values >= self.low if self.low_allowed else values >= self.low + SMALLEST
         whole = values == np.floor(values) if self.whole else True
-        return above & np.isfinite(values) & whole
+        return above & (np.abs(values) <= LARGEST) & whole
+
+    def said(self, column: str, text: str) -> str:
+        """What is wrong with a cell that is not in the range."""
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if LARGEST < abs(value) < math.inf or (not self.low_allowed and 0 < value < SMALLEST):
+            return f"{column} の大きさは {SMALLEST:g} から {LARGEST:g} までです（{text}）"
+        return f"{column} は{self.text}です（{text or '空'}）"
 
 
 ANY = Range("数")
@@ -117,7 +131,7 @@ def numbers(table: Table, column: str, wanted: Range, mistakes: Mistakes, *, emp
     if column not in table.columns:
         return np.full(len(table), math.nan if empty is None else empty)
     values, wrong = in_range(table.columns[column], wanted, empty)
-    mistakes.rows(table, wrong, lambda row: f"{column} は{wanted.text}です（{table.text(column, row) or '空'}）")
+    mistakes.rows(table, wrong, lambda row: wanted.said(column, table.text(column, row)))
     return values
 
 

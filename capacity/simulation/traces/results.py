@@ -65,8 +65,8 @@ def summary(
     first_s, last_s = _span(system, result)
     begin_s = float(system.runs.release_s.min()) if runs else 0.0
     end_s = float(result.end_s[ended].max()) if ended.any() else begin_s
-    wait_s = (result.start_s - result.ready_s)[ended]
-    response_s = (result.end_s - result.ready_s)[ended]
+    wait_s = result.start_s[ended] - result.ready_s[ended]
+    response_s = result.end_s[ended] - result.ready_s[ended]
     verdict = f"判定：{runs} 件の処理がすべて終了（最終終了 {end_s:.3f} 秒）"
     if not ended.all():
         verdict = f"判定：不適合 — {runs} 件のうち {int((~ended).sum())} 件は開ける枠がなく終わらない"

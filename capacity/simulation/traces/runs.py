@@ -175,7 +175,7 @@ def _lags(table: Table, after_ptr: Ints, mistakes: Mistakes) -> Floats:
         table,
         parts,
         wrong,
-        lambda entry: f"lag_s は{NOT_NEGATIVE.text}です（{parts.texts[entry].as_py()}）",
+        lambda entry: NOT_NEGATIVE.said("lag_s", parts.texts[entry].as_py()),
         mistakes,
     )
     mistakes.rows(

@@ -1,15 +1,20 @@
 """OpenDC traces: the published week, and what is refused."""
 
 import json
+import random
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from capacity.imports import ImportedTrace
 from capacity.imports.surf import read_surf
 from capacity.simulation.engines import engine
 from capacity.simulation.traces import TraceError, read, summary, write_trace
+from tests.capacity.simulation.traces.hostile import read_or_refuse
 
 WEEK = Path(__file__).parents[2] / "cases" / "capacity" / "opendc-surf-week"
 TOPOLOGY = json.loads((WEEK / "hosts_100.json").read_text(encoding="utf-8"))
@@ -123,3 +128,50 @@ def test_files_that_are_none(tmp_path):
     (folder / "tasks.parquet").unlink()
     with pytest.raises(TraceError, match=r"tasks\.parquet: ファイルがありません"):
         read_surf(folder, folder / "hosts.json")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return small(tmp_path_factory.mktemp("surf") / "source")
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.sampled_from(["linear", "2.1 GHz", "32 W", "x"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["clusters", "hosts", "cpu"]), inner),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    name=st.sampled_from(["count", "cpu", "cpuPowerModel", "coreCount", "coreSpeed", "type", "idlePower", "maxPower"]),
+    value=_JSON,
+    whole=st.booleans(),
+)
+def test_any_hosts_are_refused_or_imported(folder, name, value, whole):
+    document = hosts()
+    host = document["clusters"][0]["hosts"][0]
+    place = next((part for part in (host, host["cpu"], host["cpuPowerModel"]) if name in part), host)
+    place[name] = value
+    (folder / "hosts.json").write_text(json.dumps(value if whole else document), encoding="utf-8")
+    answer = read_or_refuse(lambda: read_surf(folder))
+    if isinstance(answer, ImportedTrace):
+        answer = read_or_refuse(
+            lambda: write_trace(folder.parent / "trace", answer.tables, answer.document()) or "written"
+        )
+    assert answer
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_damaged_tables_are_refused_or_imported(tmp_path, seed):
+    random_source = random.Random(seed)  # noqa: S311  # not for secrets
+    source = small(tmp_path / "source")
+    path = source / random_source.choice(["tasks.parquet", "fragments.parquet"])
+    data = bytearray(path.read_bytes())
+    for _ in range(random_source.randrange(1, 6)):
+        data[random_source.randrange(len(data))] = random_source.randrange(256)
+    path.write_bytes(data if seed % 3 else data[: random_source.randrange(len(data))])
+    answer = read_or_refuse(lambda: read_surf(source))
+    if isinstance(answer, ImportedTrace):
+        answer = read_or_refuse(lambda: write_trace(tmp_path / "trace", answer.tables, answer.document()) or "written")
+    assert answer

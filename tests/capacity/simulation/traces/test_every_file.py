@@ -167,6 +167,14 @@ def test_parquet_may_hold_whole_numbers_dictionaries_and_lists(tmp_path):
 @pytest.mark.parametrize(
     ("name", "old", "new", "problem"),
     [
+        ("hosts.csv", "h,4", "h,1e-10", "hosts.csv:2: cores の大きさは 1e-09 から 1e+15 までです（1e-10）"),
+        (
+            "runs.csv",
+            "first,a,0,8",
+            "first,a,-1e16,8",
+            "runs.csv:2: release_s の大きさは 1e-09 から 1e+15 までです（-1e16）",
+        ),
+        ("runs.csv", "first,a,0,8", "first,a,1e999,8", "runs.csv:2: release_s は数です（1e999）"),
         ("hosts.csv", "100,wan", "100,lan", "hosts.csv:2: line の lan は定義されていません"),
         ("hosts.csv", "80,300", "80,", "hosts.csv:2: idle_w と full_w は両方書くか、両方空にしてください"),
         ("hosts.csv", "80,300", "80,30", "hosts.csv:2: full_w（30）が idle_w（80）より小さい値です"),
