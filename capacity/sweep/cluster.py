@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeAlias
 
 from .records import Failed, Outcome, PlanBytes, Task, Work
@@ -166,4 +166,6 @@ def _connected(scheduler: str) -> Iterator[_Client]:
         try:
             yield client
         finally:
-            client.close(timeout=CONNECT_S)
+            # A scheduler that does not answer any more forgets us by itself; the reason to close is what counts.
+            with suppress(OSError, TimeoutError):
+                client.close(timeout=CONNECT_S)

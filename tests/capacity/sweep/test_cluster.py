@@ -6,6 +6,8 @@ import re
 import signal
 import subprocess
 import sys
+import threading
+import time
 from functools import partial
 from pathlib import Path
 
@@ -138,16 +140,22 @@ def test_a_cluster_without_workers_is_given_up(start_cluster):
         list(found)
 
 
-def test_a_lost_scheduler_is_told(start_cluster):
+def test_a_lost_scheduler_is_told(start_cluster, tmp_path):
     running = start_cluster()
     running.worker()
-    found = cluster.run(
-        [order(0), order(1, sleeps=100)], {PLAN.digest: PLAN}, scheduler=running.address, work=obey
-    )  # fmt: skip
-    assert next(found)[0].seed == 0
-    running.scheduler.kill()
-    with pytest.raises(ClusterError, match=rf"{running.address}: スケジューラー"):
-        list(found)
+    begun = tmp_path / "begun"
+
+    def kill_the_scheduler():
+        while not begun.exists():
+            time.sleep(0.05)
+        running.scheduler.kill()
+
+    killer = threading.Thread(target=kill_the_scheduler, daemon=True)
+    killer.start()
+    tasks = [order(1, begins=str(begun), sleeps=LONGEST_S)]
+    with pytest.raises(ClusterError, match=rf"^{running.address}: スケジューラー"):
+        list(cluster.run(tasks, {PLAN.digest: PLAN}, scheduler=running.address, work=obey))
+    killer.join()
 
 
 def test_no_scheduler_is_told(monkeypatch):
