@@ -49,7 +49,7 @@ bench: setup bench-packages
 
 # Theory, published cases and a published week against our engines: one table, exit code 1 where any fails.
 validate: setup
-	@$(BIN)/python -m capacity.simulation.validation
+	@$(BIN)/python -m capacity.simulation.validation --surf-week tests/cases/capacity/opendc-surf-week
 
 clean:
 	rm -rf out .lab .state build

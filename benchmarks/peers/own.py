@@ -15,7 +15,7 @@ from pathlib import Path
 
 from capacity.simulation.engines import engine
 from capacity.simulation.records import SimulationResult
-from capacity.simulation.trace import read_trace
+from capacity.simulation.traces import read_trace
 
 
 def main(name: str, trace: Path, out: Path) -> None:

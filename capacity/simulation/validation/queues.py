@@ -8,7 +8,7 @@ stationary state finds, and by PASTA (Wolff 1982) each later arrival finds the s
 - M/G/1 first come first served: the work present is a geometric sum of residual works (Pollaczek-Khinchine), brought
   as one run.
 
-**The end** is not cut off either: arrivals go on until every measured run has ended, since with processor sharing later
+**The end** is not cut off either: with processor sharing arrivals go on until every measured run has ended, since later
 ones slow it down.
 
 So the means of replications are independent, equally distributed and without bias, and Student's t over them is an
@@ -34,7 +34,7 @@ from . import theory
 from .works import Exponential, Work
 
 TAIL_RELAXATIONS = 15
-"""Arrivals go on for so many relaxation times after the measured ones."""
+"""With processor sharing, arrivals go on for so many relaxation times after the measured ones."""
 
 
 @dataclass(frozen=True)
@@ -107,17 +107,22 @@ class Observed:
         return (before_s + float(lasted[present == number].sum())) / self.span_s
 
 
-def observe(queue: Queue, engine: Engine, *, replications: int, runs: int, seed: int) -> Observed:
-    """Simulate so many independent queues of which so many arrivals are measured.
+def observe(queue: Queue, engine: Engine, *, replications: Sequence[int], runs: int, seed: int) -> Observed:
+    """Simulate an independent queue for each of these numbers and measure so many arrivals of each.
 
-    Raises ValueError for a queue whose stationary state is not known, RuntimeError where arrivals ended too early.
+    A number and the seed settle a replication, whatever is simulated beside it. Raises ValueError for a queue whose
+    stationary state is not known, RuntimeError where arrivals ended too early or work was lost.
     """
     system, first, last_arrival_s = replicated(queue, replications=replications, runs=runs, seed=seed)
     result = engine(system)
     measured = first[:-1, np.newaxis] + np.arange(runs)
-    if (result.end_s[measured].max(axis=1) > last_arrival_s).any():
+    if queue.shared and (result.end_s[measured].max(axis=1) > last_arrival_s).any():
         raise RuntimeError("a measured run ended after the last arrival")
-    bounds = np.searchsorted(system.runs.vm, np.arange(replications + 1))
+    hosts = np.arange(len(replications) + 1)
+    bounds = np.searchsorted(system.runs.vm, hosts)
+    asked = np.add.reduceat(system.runs.cpu_s, bounds[:-1])
+    if not np.allclose(result.host_core_s, asked, rtol=1e-9, atol=0):
+        raise RuntimeError("work in is not work out")
     parts = tuple(
         (result.ready_s[begin:end], result.start_s[begin:end], result.end_s[begin:end])
         for begin, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
@@ -131,37 +136,50 @@ def observe(queue: Queue, engine: Engine, *, replications: int, runs: int, seed:
     )
 
 
-def replicated(queue: Queue, *, replications: int, runs: int, seed: int) -> tuple[SimulationInput, Ints, Floats]:
+def replicated(
+    queue: Queue, *, replications: Sequence[int], runs: int, seed: int
+) -> tuple[SimulationInput, Ints, Floats]:
     """The system, the row of each replication's first arrival (and the number of rows), and its last arrival.
 
     One host and one VM per replication; a replication's rows: what is present at 0, then its arrivals.
     """
-    relaxation_s = theory.relaxation_time(queue.arrivals, 1 / queue.work.mean, queue.servers)
-    spread = queue.work.second_moment / (2 * queue.work.mean**2)
-    tail = int(TAIL_RELAXATIONS * max(1.0, spread) * relaxation_s * queue.arrivals + 5 * runs**0.5) + 100
+    later = _later_arrivals(queue, runs)
     release, work, present = [], [], []
-    for replication in range(replications):
+    for replication in replications:
         random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(replication,)))
         found = _stationary(queue, random)
         present.append(len(found))
-        release += [np.zeros(len(found)), np.cumsum(random.exponential(1 / queue.arrivals, runs + tail))]
-        work += [found, queue.work.draw(random, runs + tail)]
-    counts = np.array(present) + runs + tail
+        release += [np.zeros(len(found)), np.cumsum(random.exponential(1 / queue.arrivals, runs + later))]
+        work += [found, queue.work.draw(random, runs + later)]
+    counts = np.array(present) + runs + later
     begins = np.concatenate(([0], np.cumsum(counts)))
     release_s = np.concatenate(release)
-    hosts = tuple(SimulatedHost(f"h{row}", float(queue.servers)) for row in range(replications))
+    hosts = tuple(SimulatedHost(f"h{row}", float(queue.servers)) for row in range(len(replications)))
     slots = None if queue.shared else queue.servers
-    vms = tuple(SimulatedVm(f"v{row}", row, slots=slots) for row in range(replications))
+    vms = tuple(SimulatedVm(f"v{row}", row, slots=slots) for row in range(len(replications)))
     system = SimulationInput.of(hosts, vms, ())
     rows = plain_runs(
         ids=Numbered(int(begins[-1])),
-        vm=np.repeat(np.arange(replications), counts),
+        vm=np.repeat(np.arange(len(replications)), counts),
         release_s=release_s,
         cpu_s=np.concatenate(work),
         max_cores=np.ones(int(begins[-1])),
     )
     first = np.append(begins[:-1] + np.array(present), begins[-1])
     return replace(system, runs=rows), first, release_s[begins[1:] - 1]
+
+
+def _later_arrivals(queue: Queue, runs: int) -> int:
+    """How many arrivals follow the measured ones: past the span of time averages, and past their ends if shared.
+
+    First come first served, nothing that comes later matters.
+    """
+    past_the_span = int(5 * runs**0.5) + 100
+    if not queue.shared:
+        return past_the_span
+    relaxation_s = theory.relaxation_time(queue.arrivals, 1 / queue.work.mean, queue.servers)
+    spread = queue.work.second_moment / (2 * queue.work.mean**2)
+    return past_the_span + int(TAIL_RELAXATIONS * max(1.0, spread) * relaxation_s * queue.arrivals)
 
 
 def _stationary(queue: Queue, random: np.random.Generator) -> Floats:

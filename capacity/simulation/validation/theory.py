@@ -52,9 +52,7 @@ def mmc_number(arrivals: float, services: float, servers: int, number: int) -> f
     full = erlang_c(arrivals, services, servers) * (1 - load)
     if number >= servers:
         return full * load ** (number - servers)
-    return full * math.exp(
-        math.lgamma(servers + 1) - math.lgamma(number + 1) - (servers - number) * math.log(offered)
-    )
+    return full * math.exp(math.lgamma(servers + 1) - math.lgamma(number + 1) - (servers - number) * math.log(offered))
 
 
 def mg1_wait(arrivals: float, mean: float, second_moment: float) -> float:
