@@ -96,20 +96,25 @@ def test_vms_without_room_are_named_before_anything_is_written(ask, tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["estate.yaml"]
 
 
-def test_an_interrupt_leaves_finished_sites_marked_or_nothing(ask, estate_file, tmp_path, monkeypatch):
-    out = tmp_path / "out"
-    take = study._take
+def test_an_interrupt_leaves_finished_sites_marked_or_nothing(ask, tmp_path, monkeypatch):
+    path, out = towns.written(tmp_path, **towns.scattered()), tmp_path / "out"
+    wait, pressed = study.wait, []
 
-    def interrupted(found, future):
-        take(found, future)
-        raise KeyboardInterrupt
+    def press_ctrl_c(*arguments, **settings):
+        found = wait(*arguments, **settings)
+        if found.done and not pressed:
+            pressed.append(True)
+            raise KeyboardInterrupt
+        return found
 
-    monkeypatch.setattr(study, "_take", interrupted)
-    answer = ask("simulate", estate_file, "-o", out)
-    assert answer.code == 130
+    monkeypatch.setattr(study, "wait", press_ctrl_c)
+    monkeypatch.setattr("kumiai.simulate_estate.WORKERS", 1)
+    assert ask("simulate", path, "-o", out).code == 130
     document = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     assert document["interrupted"] is True
-    assert {path.stem for path in (out / "runs").iterdir()} == set(document["sites"]) != set()
+    names = set(document["sites"])
+    assert 1 <= len(names) < 4
+    assert {path.name for path in (out / "runs").iterdir()} == {f"{name}.parquet" for name in names}
     assert "中断" in document["verdict"]
 
     def nothing(*_):
@@ -117,6 +122,7 @@ def test_an_interrupt_leaves_finished_sites_marked_or_nothing(ask, estate_file, 
 
     before = all_files(out)
     monkeypatch.setattr(study, "_group", nothing)
-    assert ask("simulate", estate_file, "-o", out).code == 130
+    monkeypatch.setattr(study, "wait", wait)
+    assert ask("simulate", path, "-o", out).code == 130
     assert all_files(out) == before
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["estate", "out"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["estate.yaml", "out"]
