@@ -14,10 +14,23 @@ from capacity.records import Floats, Ints
 from capacity.simulation.columns import RunColumns, SimulationInput
 from capacity.simulation.records import ServedTable, SimulationResult
 
-from .kernel.compiled import Records
 from .entry import compiled_play, empty_given
 from .initial import initial_records, most_active
-from .kernel.state import ACTIVE, CHANGE, COUNTERS, ENTRY, FREE_FIRST, NEEDS_ROOM, PIECE, PIECES, TRANSFER, Found, Given, Kept
+from .kernel.compiled import Records
+from .kernel.state import (
+    ACTIVE,
+    CHANGE,
+    COUNTERS,
+    ENTRY,
+    FREE_FIRST,
+    NEEDS_ROOM,
+    PIECE,
+    PIECES,
+    TRANSFER,
+    Found,
+    Given,
+    Kept,
+)
 from .timetable import OnlineParts, online_parts, timetable, wanted_core_s
 
 
