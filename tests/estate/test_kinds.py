@@ -114,3 +114,17 @@ def test_shared_systems_and_measurements_make_other_kinds(tmp_path):
     whole = estate.load(tmp_path / "estate.yaml")
     assert survey.estate.jobs == whole.jobs
     assert survey.estate.tenants == whole.tenants
+
+
+def test_a_sound_estate_is_not_resolved_as_a_whole_until_it_is_asked_for(tmp_path, monkeypatch):
+    def never(*_, **__):
+        raise AssertionError
+
+    path = towns.written(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(loader, "resolve", never)
+        outcome = estate.check(path)
+        assert (outcome.problems, len(outcome.survey.tenants)) == ((), 4)
+        with pytest.raises(AssertionError):
+            outcome.estate  # noqa: B018 - asking is what resolves
+    assert len(estate.check(path).estate.tenants) == 4
