@@ -2,13 +2,14 @@
 
 import argparse
 
-from . import licence_count, licence_split, plan_pilot
+from . import licence_count, licence_split, nation, plan_pilot
 from .peers import comparison
 
 MEASUREMENTS = {
     "plan-pilot": plan_pilot.main,
     "licence-count": licence_count.main,
     "licence-split": licence_split.main,
+    "nation": nation.main,
     "peers": comparison.main,
 }
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from .catalogue_reader import STANDARD, read_catalogue
-from .catalogue_records import Catalogue, Job, System
+from .catalogue_records import Catalogue, System
 from .fit_checks import longest_span
 from .romaji import romaji
 from .sizing import class_of
@@ -92,11 +92,13 @@ def estate_text(tenants: int | None = None) -> str:
     if tenants is not None:
         chosen = [chosen[number * len(chosen) // tenants] for number in range(tenants)]
     systems = {name: system for name, system in catalogue.systems.items() if not system.shared_only}
+    loads = _loads(systems, catalogue)
     needs: dict[str, _Need] = {}
     entries: list[str] = []
     for number, municipality in enumerate(chosen):
-        wider = _wider(municipality.population, systems, catalogue)
-        need = _need(municipality.population, systems, catalogue, wider)
+        class_id = class_of(municipality.population, catalogue.classes)
+        wider = _wider(municipality.population, loads, systems, class_id)
+        need = _need(class_id, systems, catalogue, wider)
         needs[municipality.site] = needs.get(municipality.site, _Need()) + need
         entries += _tenant(municipality, wider, first=number == 0)
     hosts = {site: need.hosts() for site, need in needs.items()}
@@ -155,35 +157,53 @@ _Wider = dict[str, tuple[dict[str, int], dict[str, int]]]
 """Per system: cores per job, and vCPU per role, above the catalogue's."""
 
 
-def _wider(population: int, systems: dict[str, System], catalogue: Catalogue) -> _Wider:
+@dataclass(frozen=True)
+class _Load:
+    """A job of the catalogue: core-seconds per resident, and the seconds that its work may take."""
+
+    system: str
+    job: str
+    role: str
+    cpu_s_per_resident: float
+    allowed_s: float
+    max_cores: float
+
+
+def _loads(systems: dict[str, System], catalogue: Catalogue) -> tuple[_Load, ...]:
+    """Every job with at most `WINDOW_SHARE` of its window's longest opening on business days, room for a rerun kept."""
+    spans = {name: longest_span(window, business_only=True) * 60.0 for name, window in catalogue.windows.items()}
+    return tuple(
+        _Load(
+            system=system_id,
+            job=job_id,
+            role=job.role,
+            cpu_s_per_resident=job.work.cpu_s_per_unit * catalogue.units[job.work.unit].per_resident,
+            allowed_s=spans[job.window or system.window] / (2 if job.rerun_room else 1) * WINDOW_SHARE
+            - job.work.fixed_s,
+            max_cores=job.work.max_cores,
+        )
+        for system_id, system in systems.items()
+        for job_id, job in system.jobs.items()
+    )
+
+
+def _wider(population: int, loads: tuple[_Load, ...], systems: dict[str, System], class_id: str) -> _Wider:
     """The jobs that would not end in their window with room for a rerun, and the cores that make them fit."""
     found: _Wider = {}
-    class_id = class_of(population, catalogue.classes)
-    for system_id, system in systems.items():
-        jobs: dict[str, int] = {}
-        roles: dict[str, int] = {}
-        for job_id, job in system.jobs.items():
-            vcpu = system.roles[job.role].size.vcpu[class_id]
-            cores = _cores(job, system, population, catalogue)
-            if cores > min(job.work.max_cores, vcpu):
-                jobs[job_id] = cores
-                if cores > vcpu:
-                    roles[job.role] = max(cores, roles.get(job.role, 0))
-        if jobs:
-            found[system_id] = (jobs, roles)
+    for load in loads:
+        cores = ceil(load.cpu_s_per_resident * population / load.allowed_s)
+        if cores <= 1:
+            continue
+        vcpu = systems[load.system].roles[load.role].size.vcpu[class_id]
+        if cores > min(load.max_cores, vcpu):
+            jobs, roles = found.setdefault(load.system, ({}, {}))
+            jobs[load.job] = cores
+            if cores > vcpu:
+                roles[load.role] = max(cores, roles.get(load.role, 0))
     return found
 
 
-def _cores(job: Job, system: System, population: int, catalogue: Catalogue) -> int:
-    """The cores on which the job takes at most `WINDOW_SHARE` of its window's longest opening on business days."""
-    window = catalogue.windows[job.window or system.window]
-    allowed_s = longest_span(window, business_only=True) * 60.0 / (2 if job.rerun_room else 1)
-    cpu_s = job.work.cpu_s_per_unit * population * catalogue.units[job.work.unit].per_resident
-    return ceil(cpu_s / (allowed_s * WINDOW_SHARE - job.work.fixed_s))
-
-
-def _need(population: int, systems: dict[str, System], catalogue: Catalogue, wider: _Wider) -> _Need:
-    class_id = class_of(population, catalogue.classes)
+def _need(class_id: str, systems: dict[str, System], catalogue: Catalogue, wider: _Wider) -> _Need:
     need = _Need()
     for system_id, system in systems.items():
         _, vcpu = wider.get(system_id, ({}, {}))

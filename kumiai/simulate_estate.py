@@ -38,14 +38,14 @@ def simulate_estate(
         if as_json:
             emit_json(findings(errors.problems))
         raise RefusedError(*map(str, errors.problems), exit_code=errors.exit_code) from None
-    for warning in survey.estate.warnings:
-        tell(warning)
     from capacity.unplanned import groups, placement, study, summary, templates
     from layout import exchange
 
     known = templates.templates(survey)
     parts = groups.site_groups(known)
     workers = _workers(parts, limit)
+    for warning in survey.estate.warnings:
+        tell(warning)
     made: dict[str, object] = {}
 
     def fill(folder: Path) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
+from typing import overload
 
 import numpy as np
 
@@ -47,7 +49,13 @@ class RunNames(Sequence[str]):
     def __len__(self) -> int:
         return sum(len(rows) for rows in self._rows)
 
-    def __getitem__(self, row):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN204 - a slice is never asked for
+    @overload
+    def __getitem__(self, row: int) -> str: ...
+    @overload
+    def __getitem__(self, row: slice) -> tuple[str, ...]: ...
+    def __getitem__(self, row: int | slice) -> str | tuple[str, ...]:
+        if isinstance(row, slice):
+            return tuple(self[each] for each in range(*row.indices(len(self))))
         for member, rows in zip(self._members, self._rows, strict=True):
             place = int(np.searchsorted(rows, row))
             if place < len(rows) and rows[place] == row:
@@ -57,8 +65,6 @@ class RunNames(Sequence[str]):
 
 def run_id(member: Member, place: int) -> str:
     """The name of a member's run, by its place in the template."""
-    from datetime import date
-
     job = member.template.jobs[int(member.template.job[place])]
     return f"{member.id}/{job.system}/{job.job}/{date.fromordinal(int(member.template.day[place])).isoformat()}"
 

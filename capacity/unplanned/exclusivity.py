@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 
 from capacity.calendar import DAY_S
-from capacity.records import Floats, Ints
+from capacity.records import Bools, Floats, Ints
 from estate.resolved import ResolvedJob
 
 APART_S = 7 * DAY_S
@@ -72,7 +72,7 @@ def _earliest_ready(release_s: Floats, length_s: Floats, after: EdgeArrays) -> F
     raise ValueError("jobs wait for each other in a circle")
 
 
-def _pairs(ordered: Ints, ready_s: Floats, exclusive: np.ndarray) -> Iterator[tuple[Ints, Ints]]:
+def _pairs(ordered: Ints, ready_s: Floats, exclusive: Bools) -> Iterator[tuple[Ints, Ints]]:
     """Per exclusive run: it after the earlier ones, the later ones after it; pairs of exclusive runs once."""
     times = ready_s[ordered]
     for place in np.flatnonzero(exclusive[ordered]).tolist():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from capacity.records import SLOT_S, Bools, Floats
+from capacity.records import SLOT_S, Bools, Floats, Ints
 from capacity.simulation.columns import SimulationInput
 from capacity.simulation.records import SimulationResult
 
@@ -82,9 +82,9 @@ def figures(made: GroupSystem, result: SimulationResult, end_s: float) -> list[S
     return found
 
 
-def _members_at(made: GroupSystem, vms: np.ndarray) -> list[int]:
+def _members_at(made: GroupSystem, vms: Ints) -> list[int]:
     """Members with a VM at the site."""
-    return np.unique(np.searchsorted(made.runs.first_vm, vms, side="right") - 1).tolist()
+    return [int(row) for row in np.unique(np.searchsorted(made.runs.first_vm, vms, side="right") - 1)]
 
 
 def _late(made: GroupSystem, late_s: Floats, mine: Bools) -> tuple[Counter[str], tuple[float, str]]:
@@ -115,7 +115,7 @@ def _slot_cores(system: SimulationInput, result: SimulationResult, mine: Bools, 
     return _stepped(np.concatenate((begin_s, stop_s)), np.concatenate((cores, -cores)), end_s)
 
 
-def _online_cores(system: SimulationInput, vms: np.ndarray, end_s: float) -> Floats:
+def _online_cores(system: SimulationInput, vms: Ints, end_s: float) -> Floats:
     """Average cores that online load wants per slot of the horizon, never more than its VM's vCPU."""
     online = system.online
     at_s: list[Floats] = [np.zeros(0)]

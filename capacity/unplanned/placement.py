@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from capacity.records import Floats, Ints
+from capacity.records import Bools, Floats, Ints
 from estate.kinds import most_vcpu
 from estate.records import Policy
 from estate.resolved import ResolvedHost, ResolvedVm
@@ -48,14 +49,14 @@ class _Room:
                 for host in hosts
             ]
         ).reshape(-1, 3)
-        self.segment = np.full(len(hosts), "", dtype=object)
+        self.segment: npt.NDArray[np.object_] = np.full(len(hosts), "", dtype=object)
         self.groups: dict[str, list[int]] = {}
 
     def place(self, placed: PlacedVm) -> int:
         """The first host with room, now taken; -1 without one."""
         vm = placed.vm
         need = np.array(_need(vm))
-        fits = (self.left >= need - _ROUNDING).all(axis=1)
+        fits: Bools = np.asarray((self.left >= need - _ROUNDING).all(axis=1))
         for group in placed.groups:
             fits[self.groups.get(group, [])] = False
         if self.policy.separate_segments:

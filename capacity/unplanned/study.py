@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +53,14 @@ class Stages:
             self.cpu_s[stage] += other.cpu_s[stage]
 
 
+@dataclass(frozen=True)
+class Made:
+    """What is left of a group when its runs are written."""
+
+    sites: list[SiteFigures]
+    stages: Stages
+
+
 @dataclass
 class Study:
     """What was simulated. `interrupted` when sites are missing because somebody stopped it."""
@@ -79,42 +87,40 @@ def simulate(
     returned as interrupted. Raises NoRoomError where VMs find no hosts, OSError where a file cannot be written.
     """
     stop = threading.Event()
-    study = Study(runs=0)
     total = sum(group.runs for group in groups)
 
-    def one(group: SiteGroup) -> tuple[list[SiteFigures], Stages] | None:
+    def one(group: SiteGroup) -> Made | None:
         return None if stop.is_set() else _group(templates, group, folder, engine)
 
     with ThreadPoolExecutor(workers, thread_name_prefix="site") as pool:
-        open_: set[Future[tuple[list[SiteFigures], Stages] | None]] = {pool.submit(one, group) for group in groups}
-        while open_:
+        futures = [pool.submit(one, group) for group in groups]
+        going = set(futures)
+        while going:
             try:
-                done, open_ = wait(open_, timeout=_TICK_S, return_when=FIRST_COMPLETED)
-                for future in done:
-                    _take(study, future)
-                    progress("拠点ごとに模擬", study.runs / max(total, 1))
+                done, going = wait(going, timeout=_TICK_S, return_when=FIRST_COMPLETED)
+                if any(future.exception() is not None for future in done):
+                    stop.set()
+                ended = sum(group.runs for group, future in zip(groups, futures, strict=True) if future.done())
+                progress("拠点ごとに模擬", ended / max(total, 1))
             except KeyboardInterrupt:
                 stop.set()
-                study.interrupted = True
-            except BaseException:
-                stop.set()
-                raise
+                going = {future for future in futures if not future.done()}
+    return _gathered([future.result() for future in futures])
+
+
+def _gathered(made: list[Made | None]) -> Study:
+    study = Study(runs=0)
+    for each in made:
+        if each is None:
+            study.interrupted = True
+            continue
+        study.sites += each.sites
+        study.runs += sum(site.runs for site in each.sites)
+        study.stages.add(each.stages)
     return study
 
 
-def _take(study: Study, future: Future[tuple[list[SiteFigures], Stages] | None]) -> None:
-    made = future.result()
-    if made is None:
-        return
-    sites, stages = made
-    study.sites += sites
-    study.runs += sum(site.runs for site in sites)
-    study.stages.add(stages)
-
-
-def _group(
-    templates: Templates, group: SiteGroup, folder: Path, engine: EngineName
-) -> tuple[list[SiteFigures], Stages]:
+def _group(templates: Templates, group: SiteGroup, folder: Path, engine: EngineName) -> Made:
     stages = Stages()
     with stages.timed("columns"):
         made = group_system(templates, group)
@@ -124,7 +130,7 @@ def _group(
     with stages.timed("writing"):
         for number, site in enumerate(group.sites):
             write_site(folder / f"{site}.parquet", made, number, result, templates.calendar.start)
-    return found, stages
+    return Made(found, stages)
 
 
 def _simulated(system: SimulationInput, engine: EngineName, stages: Stages) -> SimulationResult:

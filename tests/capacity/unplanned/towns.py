@@ -53,6 +53,14 @@ def document(**changes):
     }
 
 
+def scattered():
+    """Root keys that give each town a site of its own."""
+    plain = document()
+    sites = [dict(plain["sites"][0], id=tenant["id"]) for tenant in plain["tenants"]]
+    hosts = [dict(plain["hosts"][0], id=f"{site['id']}{{1..3}}", site=site["id"]) for site in sites]
+    return {"sites": sites, "hosts": hosts, "tenants": [dict(each, site=each["id"]) for each in plain["tenants"]]}
+
+
 def written(folder: Path, **changes) -> Path:
     """The estate file in `folder`."""
     path = folder / "estate.yaml"
