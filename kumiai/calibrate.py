@@ -31,7 +31,7 @@ def calibrate(
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="YAML を書くファイル")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON で出力する")] = False,
 ) -> None:
-    """実行記録や負荷の記録から、見積りファイルやカタログに貼る値（根拠 measured）を求める。"""
+    """実行記録や負荷の記録から、構成ファイルやカタログに貼る値（根拠 measured）を求める。"""
     if kind not in FORMATS:
         raise RefusedError(f"--format: 知らない形式です（{kind}）。{'、'.join(FORMATS)} のどれかを指定してください")
     if kind == "jobs" and (vcpu is not None or population is not None):
@@ -73,8 +73,9 @@ def _jobs(logs: list[Path]) -> tuple[dict[str, object], str]:
         raise RefusedError(*error.problems) from None
     found = fitted(log)
     refused = [f"{override.label(item.tenant, item.system, item.job)}：{item.reason}" for item in found.refusals]
-    outliers = [line for fit in found.fits for line in fit.outliers]
-    tell_all([*refused, *override.remarks(found.fits), *dict.fromkeys(outliers)])
+    # A row may be far from its tenant's line and from everybody's; it is named once.
+    outliers = {line.split(": ")[0]: line for fit in reversed(found.fits) for line in fit.outliers}
+    tell_all([*refused, *override.remarks(found.fits), *outliers.values()])
     verdict = f"判定：{len(found.fits)} 件のジョブの値を {len(log.runs):,} 行から求めました"
     if refused:
         verdict += f"（{len(refused)} 件は求められません）"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from . import calibrate, deploy, estate_files, imports, lab, licences, plan, report, simulate, sweep
+from . import calibrate, compare, deploy, estate_files, imports, lab, licences, plan, report, simulate, sweep
 
 app = typer.Typer(
     name="kumiai",
@@ -16,6 +16,7 @@ app = typer.Typer(
 estate_files.register(app)
 plan.register(app)
 simulate.register(app)
+compare.register(app)
 imports.register(app)
 calibrate.register(app)
 sweep.register(app)

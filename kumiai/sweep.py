@@ -78,15 +78,15 @@ def sweep(
 
 
 def _runner(workers: int | None, scheduler: str | None) -> Runner:
-    from capacity.sweep import cluster, local
+    from capacity.sweep import cluster, local, task
 
     if scheduler is None:
-        return partial(local.run, workers=workers or len(os.sched_getaffinity(0)))
+        return partial(local.run, work=task.run, workers=workers or len(os.sched_getaffinity(0)))
     if workers is not None:
         raise RefusedError("--workers と --scheduler は一緒に使えません。計算機の数はクラスターの側で決まります")
     if not _ADDRESS.fullmatch(scheduler):
         raise RefusedError(f"--scheduler: アドレスが正しくありません（{scheduler}）。tcp://127.0.0.1:8786 の形です")
-    return partial(cluster.run, scheduler=scheduler)
+    return partial(cluster.run, work=task.run, scheduler=scheduler)
 
 
 def _show(summary: SweepSummary, output: Path, *, as_json: bool) -> None:

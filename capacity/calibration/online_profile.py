@@ -104,7 +104,7 @@ def online_block(record: LoadRecord, shapes: list[DayShape], population: int | N
             f"    source: {quoted(source[:400])}",
         ]
     for number, shape in enumerate(shapes, start=1):
-        peak = f"ピーク {shape.peak_cores:.3g} コア（日による標準偏差 {shape.peak_spread:.2g}）"
+        peak = f"ピーク {shape.peak_cores:.3g} コア（日による標準偏差 {shape.peak_spread:.2f}）"
         lines.append(f"# {_comment(shape.name)}：{peak}。該当する役割の online に次を書く")
         if population is None:
             lines.append(

@@ -21,9 +21,6 @@ def measured_block(calibration: Calibration) -> str:
 
 def _entry(fit: JobFit, source: str) -> str:
     tenant = [f"tenant: {quoted(fit.tenant)}"] if fit.tenant else []
-    cores = [
-        f"  # {fit.cores:g} コアで測った値。カタログの max_cores が違うときは overrides の jobs に max_cores を書く\n"
-    ]
     fields = [
         *tenant,
         f"system: {quoted(fit.system)}",

@@ -53,9 +53,14 @@ def read_bitbrains(source: Path, *, load: LoadKind = "demand", host_cores: float
     lost. Without `host_cores` the host has as many cores as all VMs together. Raises TraceError with every mistake.
     """
     mistakes = Mistakes()
-    files = [SourceFile(path, mistakes) for path in _files(source, mistakes)]
     left_out: Counter[str] = Counter()
-    found = [_vm(file, left_out, mistakes) for file in files]
+    found: list[_Vm | None] = []
+    described: list[str] = []
+    for path in _files(source, mistakes):
+        # One at a time: a month of the archive takes more than a GiB.
+        file = SourceFile(path, mistakes)
+        described.append(file.described)
+        found.append(_vm(file, left_out, mistakes))
     mistakes.check()
     vms = [vm for vm in found if vm is not None and len(vm.cores)]
     if not vms:
@@ -79,7 +84,7 @@ def read_bitbrains(source: Path, *, load: LoadKind = "demand", host_cores: float
     return ImportedTrace(
         format="bitbrains",
         tables=tables,
-        source=tuple(file.described for file in files),
+        source=tuple(described),
         units=(
             f"時刻：最初の測定（UNIX 時刻 {begin_s:.0f} 秒）からの秒",
             f"値は次の測定まで続くとした（{2 * SAMPLE_S:g} 秒を超える途切れでは {SAMPLE_S:g} 秒だけ）",

@@ -23,6 +23,8 @@ _FIELDS = 18
 _PARTIAL = (2, 3, 4)
 """Status of the pieces of a job that was checkpointed; one more line stands for the whole job."""
 _CANCELLED = 5
+_LATEST_S = 1e12
+_MOST_PROCESSORS = 1e9
 
 
 @dataclass(frozen=True)
@@ -110,19 +112,26 @@ def _job(name: str, line: int, cells: list[str], left_out: Counter[str], mistake
     if len(cells) != _FIELDS:
         mistakes.line(name, line, f"欄が {len(cells)} 個です。正しくは {_FIELDS}")
         return None
-    numbers = []
-    for position, cell in enumerate(cells, start=1):
-        value = float(cell) if re.fullmatch(r"[+-]?[0-9]{1,18}(\.[0-9]{0,18})?", cell, re.ASCII) else math.nan
-        if math.isnan(value):
-            mistakes.line(name, line, f"{position} 番目の欄は数です（{cell}）")
-            return None
-        numbers.append(value)
+    try:
+        numbers = [float(cell) for cell in cells]
+    except ValueError:
+        numbers = [math.nan]
+    if not all(map(math.isfinite, numbers)):
+        position = next(place for place, cell in enumerate(cells, start=1) if not _is_number(cell))
+        mistakes.line(name, line, f"{position} 番目の欄は数です（{cells[position - 1]}）")
+        return None
     number, submit_s, _, run_s, allocated, _, _, requested, _, _, status, *_, preceding, think_s = numbers
     if number < 1 or number != int(number):
         mistakes.line(name, line, f"処理の番号は 1 以上の整数です（{cells[0]}）")
         return None
-    if submit_s < 0:
-        mistakes.line(name, line, f"投入時刻は 0 以上です（{cells[1]}）")
+    if (
+        not 0 <= submit_s <= _LATEST_S
+        or max(run_s, think_s) > _LATEST_S
+        or max(allocated, requested) > _MOST_PROCESSORS
+    ):
+        mistakes.line(
+            name, line, f"投入時刻、実行時間、思考時間、プロセッサー数が範囲の外です（{' '.join(cells)[:200]}）"
+        )
         return None
     processors = allocated if allocated > 0 else requested
     reason = None
@@ -138,6 +147,13 @@ def _job(name: str, line: int, cells: list[str], left_out: Counter[str], mistake
         left_out[reason] += 1
         return None
     return _Job(line, int(number), submit_s, run_s, processors, int(preceding), max(0.0, think_s))
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        return math.isfinite(float(cell))
+    except ValueError:
+        return False
 
 
 def _processors(name: str, header: dict[str, str], jobs: dict[int, _Job], mistakes: Mistakes) -> tuple[float, str]:

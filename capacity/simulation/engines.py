@@ -19,6 +19,10 @@ class Engine(Protocol):
 
 def engine(name: EngineName) -> Engine:
     """The engine of that name: `fast` is compiled, `simpy` is the reference that a reader can check by eye."""
-    from . import reference  # each engine loads its own large library
+    if name == "fast":
+        from . import fast  # each engine loads its own large library
+
+        return fast.simulate
+    from . import reference
 
     return reference.simulate

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Literal
 
 import numpy as np
 
@@ -93,7 +94,8 @@ def explain(
 
     `planned_start_s` is the release before anything was disturbed. A run with storage and line traffic that goes on
     after its CPU work waits for the one that takes longer when it has it alone. A run that never ends has infinite
-    causes: its window, or the run before it. Raises ValueError where the result has no table of what was served.
+    causes: its window, the run before it, or a VM that never comes back. Raises ValueError where the result has no
+    table of what was served.
     """
     if result.served is None:
         raise ValueError("an explanation needs the table of what was served")
@@ -118,11 +120,10 @@ class _Reader:
         late_start_s = float(runs.release_s[run] - self._planned_start_s[run])
         predecessor_s = float(result.ready_s[run] - runs.release_s[run])
         predecessor = self._last_predecessor(run) if predecessor_s > TELLABLE_S else None
-        if not math.isfinite(delay_s):
-            waits = math.isinf(predecessor_s)
-            causes = Causes(late_start_s, predecessor_s, window_s=0.0 if waits else math.inf)
-            return Explanation(run, delay_s, causes, predecessor, (), (), ())
         vm = int(runs.vm[run])
+        if not math.isfinite(delay_s):
+            never = {} if math.isinf(predecessor_s) else {self._never(vm): math.inf}
+            return Explanation(run, delay_s, Causes(late_start_s, predecessor_s, **never), predecessor, (), (), ())
         attempts = self._attempts.of_vm(vm)[run]
         window, slot, down = self._waits(run, vm, attempts)
         lost_s = math.fsum(attempt.until_s - attempt.from_s for attempt in attempts if attempt.lost)
@@ -149,6 +150,11 @@ class _Reader:
             cpu_takers=cpu_takers(self._served, run, working.span, working.limit) if working.cpu_s > TELLABLE_S else (),
             printer_holders=pool_holders(self._system, result, run),
         )
+
+    def _never(self, vm: int) -> Literal["host_failure_s", "window_s"]:
+        """Why a run that is ready never ends: its VM never comes back, or no window is left."""
+        gone = any(math.isinf(until_s) for _, until_s in self._attempts.down(vm))
+        return "host_failure_s" if gone else "window_s"
 
     def _last_predecessor(self, run: int) -> int:
         runs = self._system.runs

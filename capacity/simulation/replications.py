@@ -1,4 +1,4 @@
-"""One system many times over, each time disturbed by its own random numbers, on several processes."""
+"""One system many times over, each time disturbed by its own random numbers, on several processors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import multiprocessing
 import signal
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -23,11 +23,11 @@ from .measures import Measure, Quantity
 from .records import SimulationResult
 from .streams import RunStreams, StreamKey
 
-CHUNK_RUNS = 20_000
-"""So many simulated runs travel as one task: long enough to outweigh the way, short enough for Ctrl-C."""
-WORTH_PROCESSES = {"simpy": 20_000, "fast": 2_000_000}
-"""Simulated runs from which on a second process pays for its start (one or two seconds)."""
-_VARIABLE = {"cpu_s", "release_s", "failed_cpu_s", "rerun_delay_s"}
+CHUNK_RUNS = {"simpy": 1, "fast": 20_000}
+"""So many simulated runs (at least one replication) are one task: worth its way to a worker, short for Ctrl-C."""
+WORTH_WORKERS = {"simpy": 20_000, "fast": 1_000}
+"""Simulated runs from which on a second process (or thread) pays for its start."""
+VARIABLE = ("cpu_s", "release_s", "failed_cpu_s", "rerun_delay_s")
 """Columns that a prepared system of the fast engine takes anew in each replication."""
 
 
@@ -55,7 +55,22 @@ class Trial:
 
     @cached_property
     def _simulate(self) -> Callable[[SimulationInput], SimulationResult]:
-        return engine(self.engine)
+        if self.engine == "simpy":
+            return engine("simpy")
+        from . import fast
+
+        prepared = fast.prepare(self.system)
+        own = self.system
+
+        def simulate(system: SimulationInput) -> SimulationResult:
+            if not only_runs_differ(system, own):
+                return fast.simulate(system, checked=False)
+            columns = {name: getattr(system.runs, name) for name in VARIABLE}
+            return prepared.run(
+                **{name: column for name, column in columns.items() if column is not getattr(own.runs, name)}
+            )
+
+        return simulate
 
     def disturbed(self, replication: int) -> SimulationInput:
         """The system of one replication."""
@@ -112,7 +127,7 @@ def only_runs_differ(changed: SimulationInput, system: SimulationInput) -> bool:
         and all(
             getattr(changed.runs, field.name) is getattr(system.runs, field.name)
             for field in fields(RunColumns)
-            if field.name not in _VARIABLE
+            if field.name not in VARIABLE
         )
     )
 
@@ -120,28 +135,36 @@ def only_runs_differ(changed: SimulationInput, system: SimulationInput) -> bool:
 def replicate(trial: Trial, most: int, workers: int) -> Generator[Replicated, None, None]:
     """Replications 0, 1, … `most` - 1, in order and in small portions; closing it early stops the rest.
 
-    The numbers are the same for any number of workers.
+    The numbers are the same for any number of workers: threads for the compiled engine, which lets go of the
+    interpreter, and processes for the reference.
     """
-    chunk = max(1, min(CHUNK_RUNS // max(1, len(trial.keys)), -(-most // max(1, workers))))
+    chunk = max(1, min(CHUNK_RUNS[trial.engine] // max(1, len(trial.keys)), -(-most // max(1, workers))))
     portions = iter([range(first, min(first + chunk, most)) for first in range(0, most, chunk)])
-    if workers < 2 or most < 2 or most * len(trial.keys) < WORTH_PROCESSES[trial.engine]:
+    if workers < 2 or most < 2 or most * len(trial.keys) < WORTH_WORKERS[trial.engine]:
         yield from map(trial.run, portions)
         return
-    pool = ProcessPoolExecutor(
-        min(workers, most),
+    pool, run = _pool(trial, min(workers, most))
+    ahead: deque[Future[Replicated]] = deque()
+    try:
+        with _without_ctrl_c():  # the first tasks start the workers
+            ahead.extend(pool.submit(run, portion) for portion in islice(portions, 2 * workers))
+        while ahead:
+            yield ahead.popleft().result()
+            ahead.extend(pool.submit(run, portion) for portion in islice(portions, 1))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _pool(trial: Trial, workers: int) -> tuple[Executor, Callable[[range], Replicated]]:
+    if trial.engine == "fast":
+        return ThreadPoolExecutor(workers), trial.run
+    processes = ProcessPoolExecutor(
+        workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_Worker.set_up,
         initargs=(trial,),
     )
-    ahead: deque[Future[Replicated]] = deque()
-    try:
-        with _without_ctrl_c():  # the first tasks start the workers
-            ahead.extend(pool.submit(_Worker.run, portion) for portion in islice(portions, 2 * workers))
-        while ahead:
-            yield ahead.popleft().result()
-            ahead.extend(pool.submit(_Worker.run, portion) for portion in islice(portions, 1))
-    finally:
-        pool.shutdown(cancel_futures=True)
+    return processes, _Worker.run
 
 
 @contextmanager

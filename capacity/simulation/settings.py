@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta, timezone
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
+from estate import scalars
 from estate.base_records import Record
+from estate.problems import shown
+from estate.validation import validate
+from estate.yaml_reader import Node
 
 from .engines import EngineName
 
 Figure: TypeAlias = Literal["mean_delay_s", "worst_delay_s", "mean_overrun_s", "worst_overrun_s", "worst_lateness_s"]
 """Figures of one replication, over all judged runs, that sequential stopping can watch."""
-Replications = Annotated[int, Field(ge=1, le=1_000_000)]
+Replications = Annotated[int, Field(ge=1, le=100_000)]
 Factor = Annotated[float, Field(gt=0, le=1_000)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(ge=0, le=1_000)]
@@ -95,17 +100,53 @@ class Settings(Record):
     @field_validator("failed_host_at", "lost_site_at")
     @classmethod
     def _japanese_time(cls, moment: datetime | None) -> datetime | None:
-        if moment is not None and moment.utcoffset() != JAPAN:
-            raise ValueError(f"expected a time with +09:00, found {moment.isoformat()}")
-        return moment
+        if moment is None or moment.utcoffset() == JAPAN:
+            return moment
+        if moment.tzinfo is None:
+            return moment.replace(tzinfo=timezone(JAPAN))
+        raise ValueError(f"日本時間（+09:00）で書いてください（{moment.isoformat()}）")
 
     @model_validator(mode="after")
     def _in_order(self) -> Settings:
         if self.until_half_width_s is not None and self.most_replications < self.replications:
             raise ValueError(
-                f"most_replications must be at least replications ({self.replications}), found {self.most_replications}"
+                f"most_replications（{self.most_replications:,}）は"
+                f" replications（{self.replications:,}）以上にしてください"
             )
         for moment, what in (("failed_host_at", "failed_host"), ("lost_site_at", "lost_site")):
             if getattr(self, moment) is not None and getattr(self, what) is None:
-                raise ValueError(f"{moment} needs {what}")
+                raise ValueError(f"{moment} には {what} も要ります")
         return self
+
+
+class SettingsError(Exception):
+    """Settings that no simulation takes: one Japanese line per mistake."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = tuple(lines)
+
+
+def from_words(words: Mapping[str, str], spoken: Mapping[str, str] | None = None) -> Settings:
+    """Settings from texts as somebody types them, by field; `spoken` has names of fields for messages.
+
+    Raises SettingsError with every mistake.
+    """
+    names = {**{field: field for field in words}, **(spoken or {})}
+    fields: dict[str, tuple[Node, Node]] = {}
+    lines = []
+    for field, word in words.items():
+        try:
+            value = scalars.resolve(word)
+        except scalars.NotANumber:
+            lines.append(f"{names[field]}: 有限の数が要ります（{shown(word)}）")
+            continue
+        fields[field] = (Node("", 1, 1, field, field), Node("", 1, 1, value, word))
+    document = validate(Node("", 1, 1, dict(fields)), [], Settings)
+    lines += [
+        f"{names.get(problem.path, problem.path)}: {problem.message}" if problem.path else problem.message
+        for problem in document.problems
+    ]
+    if lines or document.record is None:
+        raise SettingsError(lines)
+    return document.record

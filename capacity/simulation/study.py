@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
@@ -12,10 +13,12 @@ from capacity.records import Floats
 from layout.errors import FolderError
 from layout.folder import FolderContents, PlanFolder
 from layout.results import write_result
-from layout.simulation_records import Figure, PlanSimulation
+from layout.simulation_records import Figure, PlanSimulation, StoppedBy
 
 from .disturbance import Disturbance, VaryingWork
+from .disturbances import of_week
 from .estimates import counted, half_width
+from .late_runs import late_runs
 from .lateness import labels, lateness_by_job, verdict
 from .measures import Lateness, Measure, Quantity, Utilisation
 from .night import busiest_night, read_night
@@ -50,18 +53,72 @@ def simulate_plan(
     FolderError for a week or night that cannot be simulated, NothingFinishedError when `stop` came too early.
     """
     chosen = settings or Settings()
-    week = read(folder, chosen)
-    trial = trial_of(folder, week, chosen)
-    rule = StoppingRule.of(chosen)
+    finished = replicated(folder, chosen, progress=progress, workers=workers, stop=stop)
+    week, trial, done = finished.week, finished.trial, finished.done
+    ends = finished.ends
+    jobs = lateness_by_job(week, ends, labels(folder.estate))
+    interrupted = finished.stopped_by == "interrupted"
+    # The replication with the worst overrun is the one that is explained.
+    worst = int(np.argmax((ends - week.window_end_s[trial.rows]).max(axis=1, initial=0.0)))
+    late = late_runs(folder, week, trial.disturbed(worst), replication=worst, engine_name=chosen.engine)
+    watched = trial.quantities.index(Quantity(chosen.until_figure))
+    return PlanSimulation(
+        verdict=verdict(week, ends, jobs, interrupted=interrupted),
+        layout_digest=folder.layout_digest,
+        week=week.monday,
+        night=week.night,
+        from_=week.start,
+        until=week.start + timedelta(seconds=week.length_s),
+        engine=chosen.engine,
+        settings=stated(chosen),
+        replications=len(done),
+        stopped_by=finished.stopped_by,
+        interrupted=interrupted,
+        half_width_s=half_width(done.values[:, watched]),
+        seed=chosen.seed,
+        runs=int(week.judged.sum()),
+        jobs=jobs,
+        figures=figures(trial.quantities, done.values, names_of(folder)),
+        late_runs=late,
+    )
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The replications of a plan that are complete, and why there are no more."""
+
+    week: Week
+    trial: Trial
+    done: Replicated
+    stopped_by: StoppedBy
+
+    @property
+    def ends(self) -> Floats:
+        """Ends of the judged runs (replication x run); what never ends, ends at the horizon."""
+        return np.minimum(self.done.ends, horizon_of(self.week))
+
+
+def replicated(
+    folder: FolderContents,
+    settings: Settings,
+    *,
+    progress: Callable[[str, float], None] = lambda _text, _share: None,
+    workers: int = 2,
+    stop: Callable[[], bool] = lambda: False,
+) -> Finished:
+    """The replications that the settings ask for, as `simulate_plan` says."""
+    week = read(folder, settings)
+    trial = trial_of(folder, week, settings)
+    rule = StoppingRule.of(settings)
     if rule.most * max(1, len(trial.rows)) > MOST_NUMBERS:
         raise FolderError(
             f"反復 {rule.most:,} 回 × {len(trial.rows):,} 件は多すぎます（合わせて {MOST_NUMBERS:,} まで）。"
             "反復回数を減らすか、--night で夜を選んでください"
         )
-    watched = trial.quantities.index(Quantity(chosen.until_figure))
+    watched = trial.quantities.index(Quantity(settings.until_figure))
     parts: list[Replicated] = []
     finished = 0
-    stopped_by = None
+    stopped_by: StoppedBy | None = None
     portions = replicate(trial, rule.most, workers)
     try:
         for portion in portions:
@@ -81,30 +138,7 @@ def simulate_plan(
     if not finished or stopped_by is None:
         raise NothingFinishedError
     done = Replicated.joined(parts)
-    done = Replicated(done.ends[:finished], done.values[:finished])
-    horizon_s = horizon_of(week)
-    ends = np.minimum(done.ends, horizon_s)
-    names = labels(folder.estate)
-    jobs = lateness_by_job(week, ends, names)
-    interrupted = stopped_by == "interrupted"
-    return PlanSimulation(
-        verdict=verdict(week, ends, jobs, interrupted=interrupted),
-        layout_digest=folder.layout_digest,
-        week=week.monday,
-        night=week.night,
-        from_=week.start,
-        until=week.start + timedelta(seconds=week.length_s),
-        engine=chosen.engine,
-        settings=stated(chosen),
-        replications=finished,
-        stopped_by=stopped_by,
-        interrupted=interrupted,
-        half_width_s=half_width(done.values[:, watched]),
-        seed=chosen.seed,
-        runs=int(week.judged.sum()),
-        jobs=jobs,
-        figures=figures(trial.quantities, done.values, _names(folder)),
-    )
+    return Finished(week, trial, Replicated(done.ends[:finished], done.values[:finished]), stopped_by)
 
 
 def write(folder: PlanFolder, result: PlanSimulation) -> None:
@@ -128,18 +162,18 @@ def trial_of(folder: FolderContents, week: Week, settings: Settings) -> Trial:
         keys=week.keys,
         seed=settings.seed,
         engine=settings.engine,
-        disturbances=disturbances_of(week, settings),
+        disturbances=disturbances_of(folder, week, settings),
         measures=measures_of(folder, week),
         rows=np.flatnonzero(week.judged),
     )
 
 
-def disturbances_of(week: Week, settings: Settings) -> tuple[Disturbance, ...]:
-    """The disturbances that are on, in the order in which they change the system."""
+def disturbances_of(folder: FolderContents, week: Week, settings: Settings) -> tuple[Disturbance, ...]:
+    """The disturbances that are on, in the order in which they change the system. Raises FolderError."""
     found: list[Disturbance] = []
     if settings.vary_work and settings.work_cv_factor > 0:
         found.append(VaryingWork(settings.work_cv_factor * week.work_cv))
-    return tuple(found)
+    return (*found, *of_week.disturbances_of(folder, week, settings))
 
 
 def measures_of(folder: FolderContents, week: Week) -> tuple[Measure, ...]:
@@ -198,7 +232,8 @@ def _stops_at(rule: StoppingRule, watched: Floats, already: int) -> int | None:
     return next((n for n in range(already + 1, len(watched) + 1) if rule.verdict(watched[:n]) is not None), None)
 
 
-def _names(folder: FolderContents) -> dict[tuple[str, str], str]:
+def names_of(folder: FolderContents) -> dict[tuple[str, str], str]:
+    """What sites, tenants and systems are called, by scope and id."""
     sites = {("site", site.id): site.name or site.id for site in folder.estate.sites}
     tenants = {("tenant", tenant.id): tenant.name for tenant in folder.estate.tenants}
     systems = {("system", f"{system.tenant}/{system.id}"): system.name for system in folder.estate.systems}

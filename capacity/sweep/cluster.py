@@ -15,8 +15,7 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-from . import task as tasks
-from .records import Failed, Outcome, PlanBytes, Task
+from .records import Failed, Outcome, PlanBytes, Task, Work
 
 CONNECT_S = 10.0
 WITHOUT_WORKERS_S = 60.0
@@ -39,9 +38,10 @@ def run(
     plans: Mapping[str, PlanBytes],
     *,
     scheduler: str,
+    work: Work,
     without_workers_s: float = WITHOUT_WORKERS_S,
 ) -> Generator[tuple[Task, Outcome], None, None]:
-    """Each task with its outcome, as they end. `plans` are by digest.
+    """Each task with its outcome of `work` (a function of a module), as they end. `plans` are by digest.
 
     Tasks of a lost worker are tried again by the scheduler, as often as it is set up for. A task that it gives up is
     tried once more when no other one runs beside it: then it was not a neighbour that killed the workers. Raises
@@ -54,14 +54,23 @@ def run(
         running: dict[str, _Future] = {}
         alone: set[str] = set()
         cluster = _Watch(client, scheduler, without_workers_s)
+
+        def submit(task: Task, suffix: str = "") -> None:
+            plan = sent.get(task.plan_digest)
+            if plan is None:
+                plan = client.submit(_carry, plans[task.plan_digest], key=f"kumiai-plan-{task.plan_digest}")
+                sent[task.plan_digest] = plan
+            future = client.submit(work, plan, task, key=f"kumiai-sweep-{task.key}{suffix}")
+            future.add_done_callback(lambda done: ended.put((task, done)))
+            running[task.key] = future
+
         while waiting or suspects or running:
             while waiting and len(running) < max(cluster.threads() * _AHEAD, 1):
-                task = waiting.popleft()
-                running[task.key] = _submit(client, task, plans, sent, ended, "")
+                submit(waiting.popleft())
             if not running and suspects:
                 task = suspects.popleft()
                 alone.add(task.key)
-                running[task.key] = _submit(client, task, plans, sent, ended, "-alone")
+                submit(task, "-alone")
             try:
                 task, future = ended.get(timeout=_LOOK_S)
             except queue.Empty:
@@ -74,23 +83,6 @@ def run(
                 suspects.append(task)
             else:
                 yield task, outcome or Failed("実行する計算機を落とし続けるので、クラスターが打ち切りました")
-
-
-def _submit(
-    client: _Client,
-    task: Task,
-    plans: Mapping[str, PlanBytes],
-    sent: dict[str, _Future],
-    ended: queue.SimpleQueue[tuple[Task, _Future]],
-    suffix: str,
-) -> _Future:
-    plan = sent.get(task.plan_digest)
-    if plan is None:
-        plan = client.submit(_carry, plans[task.plan_digest], key=f"kumiai-plan-{task.plan_digest}")
-        sent[task.plan_digest] = plan
-    future = client.submit(tasks.run, plan, task, key=f"kumiai-sweep-{task.key}{suffix}")
-    future.add_done_callback(lambda done: ended.put((task, done)))
-    return future
 
 
 def _carry(plan: PlanBytes) -> PlanBytes:

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
-from . import task as tasks
-from .records import Failed, Outcome, PlanBytes, Task
+from .records import Failed, Outcome, PlanBytes, Task, Work
 
 MOST_ATTEMPTS = 3
 """A task whose worker was lost so often is named and left out."""
@@ -32,9 +31,14 @@ class _Worker:
 
 
 def run(
-    wanted: Sequence[Task], plans: Mapping[str, PlanBytes], *, workers: int, attempts: int = MOST_ATTEMPTS
+    wanted: Sequence[Task],
+    plans: Mapping[str, PlanBytes],
+    *,
+    workers: int,
+    work: Work,
+    attempts: int = MOST_ATTEMPTS,
 ) -> Generator[tuple[Task, Outcome], None, None]:
-    """Each task with its outcome, as they end. `plans` are by digest.
+    """Each task with its outcome of `work` (a function of a module), as they end. `plans` are by digest.
 
     A worker that is lost (killed, out of memory) is replaced and its task tried again, `attempts` times at most.
     Closing the iterator ends the workers.
@@ -45,7 +49,7 @@ def run(
     try:
         while waiting or any(worker.task for worker in pool):
             while len(pool) < min(workers, len(waiting) + sum(worker.task is not None for worker in pool)):
-                pool.append(_start())
+                pool.append(_start(work))
             for worker in pool:
                 if worker.task is None and waiting:
                     _give(worker, waiting.popleft(), plans)
@@ -72,9 +76,9 @@ def run(
             _end(worker)
 
 
-def _start() -> _Worker:
+def _start(work: Work) -> _Worker:
     ours, theirs = _SPAWN.Pipe()
-    process = _SPAWN.Process(target=_serve, args=(theirs,), daemon=True)
+    process = _SPAWN.Process(target=_serve, args=(theirs, work), daemon=True)
     with _without_ctrl_c():
         process.start()
     theirs.close()
@@ -102,7 +106,7 @@ def _end(worker: _Worker) -> str:
     return f"シグナル {-code}" if code is not None and code < 0 else f"終了コード {code}"
 
 
-def _serve(pipe: Connection) -> None:
+def _serve(pipe: Connection, work: Work) -> None:
     """A worker's life: a task, its outcome, the next one, until nobody asks any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -114,7 +118,7 @@ def _serve(pipe: Connection) -> None:
             return
         if other is not None:
             plan = other
-        pipe.send(tasks.run(plan, task))
+        pipe.send(work(plan, task))
 
 
 def _end_with_parent() -> None:

@@ -19,7 +19,7 @@ from .scenarios import Axes, Sound, settings_of
 from .subject import Settings
 from .version import version
 
-_STAND_INS = {"format": 1, "plans": ["x"]}
+_STAND_INS = {"format": 1, "plans": []}
 """For required keys that are missing or wrong, so that the rest of the file is looked at too."""
 
 
@@ -40,9 +40,9 @@ def read_sweep(path: Path) -> Sweep:
     count = axes.count() * len(file.plans)
     _refuse_too_many(root, axes, count, len(file.plans), len(seeds), problems)
     sound = list(settings_of(axes.scenarios() if count <= MOST_SCENARIOS else axes.samples(), problems))
-    # A stand-in is no folder that anybody named.
-    named_plans = [] if any(problem.path.startswith("plans") for problem in problems) else file.plans
-    packed = [_plan(path, root, index, written, problems) for index, written in enumerate(named_plans)]
+    if not file.plans and not any(problem.path.startswith("plans") for problem in problems):
+        problems.append(find(root, ("plans",)).node.problem("plans", "計画フォルダーを一つ以上書いてください"))
+    packed = [_plan(path, root, index, written, problems) for index, written in enumerate(file.plans)]
     known = [plan for plan in packed if plan is not None]
     _refuse_equal_plans(root, known, problems)
     if not problems:
@@ -108,12 +108,18 @@ def _seeds(root: Node, file: SweepFile, problems: list[Problem]) -> tuple[int, .
             text = "種が大きすぎます。from + count を 2 の 63 乗以下にしてください"
             problems.append(find(root, ("seeds", "from")).node.problem("seeds.from", text))
         return tuple(range(file.seeds.from_, file.seeds.from_ + file.seeds.count))
+    # A list whose only item was wrong is empty too; then the item has been named.
+    if not file.seeds and not any(problem.path.startswith("seeds") for problem in problems):
+        text = "種が一つもありません。一つ以上書いてください"
+        problems.append(find(root, ("seeds",)).node.problem("seeds", text))
+    seen: set[int] = set()
     for index, seed in enumerate(file.seeds):
-        if seed in file.seeds[:index]:
+        if seed in seen:
             place = find(root, ("seeds", index))
             problems.append(
                 place.node.problem(place.label, f"同じ種が二つあります（{seed}）。どちらかを消してください")
             )
+        seen.add(seed)
     return file.seeds
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal, TypeAlias
 
@@ -31,15 +32,15 @@ class SweepFile(Record):
     """`SCENARIOS.yaml`."""
 
     format: Literal[1]
-    plans: Annotated[tuple[Text, ...], Field(min_length=1, max_length=100)]
+    plans: Annotated[tuple[Text, ...], Field(max_length=100)]
     """Plan folders, relative to the file."""
     settings: dict[str, Value] = {}  # noqa: RUF012  (pydantic copies it)
     """What holds in every scenario that does not say otherwise."""
-    axes: dict[str, Annotated[tuple[Value | Bundle, ...], Field(min_length=1)]] = {}  # noqa: RUF012  (as above)
+    axes: dict[str, tuple[Value | Bundle, ...]] = {}  # noqa: RUF012  (as above)
     """Field -> its values, or a free name -> records of several fields; every combination is a scenario."""
     scenarios: tuple[Bundle, ...] = ()
     """Named single ones, before the combinations."""
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] | SeedRange = (0,)
+    seeds: tuple[Seed, ...] | SeedRange = (0,)
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ class Failed:
 
 
 Outcome: TypeAlias = Finished | Failed
+Work: TypeAlias = Callable[[PlanBytes, Task], Outcome]
 
 
 @dataclass(frozen=True)

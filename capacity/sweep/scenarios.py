@@ -101,6 +101,10 @@ class Axes:
             return
         for axis, (key, values) in root.value["axes"][1].value.items():
             label = joined("axes", axis)
+            if not values.value:
+                text = "値が一つもありません。一つ以上書くか、軸を消してください"
+                self.problems.append(values.problem(label, text))
+                continue
             bundles = [isinstance(item.value, dict) for item in values.value]
             if any(bundles) and not all(bundles):
                 odd = values.value[bundles.index(not bundles[0])]
@@ -179,6 +183,7 @@ class Sound:
 
 def settings_of(merged: Iterable[Merged], problems: list[Problem]) -> Iterator[Sound]:
     """Each scenario that is sound. What is wrong with the others is added to `problems`, each mistake once."""
+    broken = {(problem.line, problem.column) for problem in problems}
     known: set[tuple[int, int, str]] = set()
     crossed: dict[str, tuple[Problem, str, int]] = {}
     for scenario in merged:
@@ -195,6 +200,8 @@ def settings_of(merged: Iterable[Merged], problems: list[Problem]) -> Iterator[S
                 # What contradicts itself only in combination: told once, with the number of scenarios it breaks.
                 first = crossed.setdefault(problem.message, (problem, scenario.name, 0))
                 crossed[problem.message] = (*first[:2], first[2] + 1)
+            elif (problem.line, problem.column) in broken:
+                continue  # the reader has said what is wrong there, and put something else in its place
             elif (place := (problem.line, problem.column, problem.message)) not in known:
                 known.add(place)
                 problems.append(_placed(problem, origins))
@@ -206,9 +213,12 @@ def settings_of(merged: Iterable[Merged], problems: list[Problem]) -> Iterator[S
 
 def _placed(problem: Problem, origins: Mapping[str, tuple[Node, Node, str]]) -> Problem:
     """The problem under the name of the place where its field was written."""
-    for field, (_, _, label) in origins.items():
+    for field, (key, _, written) in origins.items():
         plain = joined("", field)
         if problem.path == plain or problem.path.startswith((f"{plain}.", f"{plain}[")):
+            at_key = (key.line, key.column) == (problem.line, problem.column)
+            # An unknown axis is wrong as a whole, not in one of its values.
+            label = written.rpartition("[")[0] if at_key and written.endswith("]") else written
             path = label + problem.path[len(plain) :]
             return Problem(problem.file, problem.line, problem.column, path, problem.message, problem.exit_code)
     return problem

@@ -149,7 +149,7 @@ def opened(path: Path) -> Iterator[Store]:
     try:
         if path.exists() and not path.is_dir():
             raise StoreError(f"{path}: 同じ名前のファイルがあります。フォルダーの名前を指定してください")
-        if path.is_dir() and not (path / SWEEP_FILE).is_file() and any(path.iterdir()):
+        if path.is_dir() and not _is_ours(path):
             raise StoreError(
                 f"{path}: kumiai sweep の結果ではない（{SWEEP_FILE} なし）ので使いません。別の名前を指定してください"
             )
@@ -162,6 +162,12 @@ def opened(path: Path) -> Iterator[Store]:
         yield Store(path)
     finally:
         os.close(descriptor)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether the folder is empty, or what a sweep made of it, in whichever moment the sweep was killed."""
+    names = [each.name for each in path.iterdir()]
+    return {SWEEP_FILE, LEDGER_FILE} & set(names) != set() or all(".kumiai-new-" in name for name in names)
 
 
 def _lock(descriptor: int, path: Path) -> None:

@@ -20,7 +20,10 @@ from .templates import Edges, Template, Templates, member_edges
 
 @dataclass(frozen=True)
 class Member:
-    """One tenant of a group: whose runs and VMs follow `template`. `tenant` is its place in the file, -1 for `common`."""
+    """One tenant of a group, whose runs and VMs follow `template`.
+
+    `tenant` is its place in the file, -1 for `common`.
+    """
 
     id: str
     tenant: int

@@ -38,6 +38,8 @@ class Template:
     Work and names are not in it. `job` counts the tenant's jobs, `vm` its VMs.
     """
 
+    population: int
+    """Residents of the representative, whose numbers `jobs` and `vms` are."""
     jobs: tuple[ResolvedJob, ...]
     vms: tuple[ResolvedVm, ...]
     units: Floats
@@ -154,6 +156,7 @@ class _Cutter:
             release_s=table.release_s[rows], length_s=length_s, after=(after.run, after.before, after.lag_s),
         )  # fmt: skip
         return Template(
+            population=next(each.population for each in estate.tenants if each.id == name),
             jobs=jobs,
             vms=vms,
             units=np.array([self.survey.rates[row].units_per_resident for row in job_rows]),
@@ -175,18 +178,14 @@ class _Cutter:
     def _edges(self, tenant: int, other: int) -> Edges:
         table = self.table
         chosen = (table.tenant[self.owner] == tenant) & (table.tenant[table.after_run] == other)
-        return Edges(
-            self.local[self.owner[chosen]], self.local[table.after_run[chosen]], self.lag_s[chosen]
-        )
+        return Edges(self.local[self.owner[chosen]], self.local[table.after_run[chosen]], self.lag_s[chosen])
 
 
 def _ordinal(run_id: str) -> int:
     return date.fromisoformat(run_id[-10:]).toordinal()
 
 
-def member_edges(
-    template: Template, member: Tenant, common: Template
-) -> Edges:
+def member_edges(template: Template, member: Tenant, common: Template) -> Edges:
     """Which runs of the shared systems wait for which runs of a member: `before` counts within the member's template.
 
     The same rule as in `capacity.runs`: per named job the latest run released no later, within so many days.

@@ -68,7 +68,7 @@ def test_simulate_refuses_weeks_that_are_none_or_empty(ask, lab_plan, week):
         ["simulate"],
         ["simulate", "PLAN", "--trace", "PLAN"],
         ["simulate", "PLAN", "-o", "out"],
-        ["simulate", "PLAN", "--engine", "fast"],
+        ["simulate", "PLAN", "--engine", "slow"],
         ["simulate", "PLAN", "--replications", "0"],
         ["simulate", "PLAN", "--replications", "100001"],
         ["simulate", "PLAN", "--seed", "-1"],

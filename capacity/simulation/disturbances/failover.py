@@ -37,6 +37,15 @@ class SiteStop:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedMove:
+    """A live move that the plan makes at `at_s`: left out where the VM has been restarted or its new host is down."""
+
+    vm: int
+    at_s: float
+    to_host: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stranded:
     """A VM that found no room anywhere: it waits for its own host."""
 
@@ -57,6 +66,7 @@ def failover(
     fleet: Fleet,
     stops: Iterable[HostStop | SiteStop],
     *,
+    planned: Iterable[PlannedMove] = (),
     host_failure: HostFailure | None = None,
     site_loss: SiteLoss | None = None,
     line_mib_s: float | None = None,
@@ -68,12 +78,12 @@ def failover(
     order of restore priority, one VM of each role first, the other replicas with what room is left; each VM waits for
     its part of the data, which comes over the line one VM after the other. What finds no room starts on its own host
     when that is back. A stop of a host that is down is passed over. Data are taken to be within reach of every host
-    that a VM may run on. VMs do not return: a host that is back is free for the next failure. Raises ValueError where
-    the record for a kind of stop is missing.
+    that a VM may run on. Moves that the plan makes live are among the relocations. VMs do not return: a host that is
+    back is free for the next failure. Raises ValueError where the record for a kind of stop is missing.
     """
     state = _State(fleet, host_failure, site_loss, line_mib_s)
-    for stop in sorted(stops, key=lambda stop: (stop.at_s, stop.back_s)):
-        state.take(stop)
+    for event in sorted([*stops, *planned], key=lambda event: event.at_s):
+        state.take(event)
     return Failover(tuple(state.relocations), tuple(state.stranded))
 
 
@@ -91,12 +101,18 @@ class _State:
         self.relocations: list[Relocation] = []
         self.stranded: list[Stranded] = []
 
-    def take(self, stop: HostStop | SiteStop) -> None:
-        if isinstance(stop, HostStop):
-            if self._occupancy.back_s[stop.host] <= stop.at_s:
-                self._host_stops(stop)
-        else:
-            self._site_stops(stop)
+    def take(self, event: HostStop | SiteStop | PlannedMove) -> None:
+        if isinstance(event, PlannedMove):
+            self._moves(event)
+        elif isinstance(event, SiteStop):
+            self._site_stops(event)
+        elif self._occupancy.back_s[event.host] <= event.at_s:
+            self._host_stops(event)
+
+    def _moves(self, move: PlannedMove) -> None:
+        if move.vm not in self._last and self._occupancy.back_s[move.to_host] <= move.at_s:
+            self._occupancy.move(move.vm, move.to_host)
+            self.relocations.append(Relocation(move.vm, move.at_s, move.at_s, move.to_host, keeps_work=True))
 
     def _host_stops(self, stop: HostStop) -> None:
         record = self._host_failure

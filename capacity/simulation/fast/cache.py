@@ -24,8 +24,9 @@ import llvmlite.binding
 import numba
 from numba.core import config
 
+from .kernel.compiled import OPTIONS
+
 _MANIFEST = "manifest.json"
-_OPTIONS = {"nogil": True, "error_model": "numpy"}
 
 
 def compiled_once(function: Callable[..., Any], signature: tuple[Any, ...]) -> Callable[..., Any]:
@@ -57,7 +58,7 @@ def cache_roots() -> tuple[Path, ...]:
 
 def _digest() -> str:
     digest = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.glob("*.py")):
+    for source in sorted((Path(__file__).parent / "kernel").glob("*.py")):
         digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
     features = llvmlite.binding.get_host_cpu_features().flatten()
     for part in (
@@ -81,8 +82,7 @@ def _loaded(folder: Path, function: Callable[..., Any], signature: tuple[Any, ..
     if not intact:
         return None
     with _cache_in(folder):
-        made = _compiled(function, signature, cache=True)
-    return made
+        return _compiled(function, signature, cache=True)
 
 
 def _stored(
@@ -119,5 +119,5 @@ def _cache_in(folder: Path) -> Iterator[None]:
 
 
 def _compiled(function: Callable[..., Any], signature: tuple[Any, ...], *, cache: bool) -> Callable[..., Any]:
-    made: Callable[..., Any] = numba.njit(signature, cache=cache, **_OPTIONS)(function)
+    made: Callable[..., Any] = numba.njit(signature, cache=cache, **OPTIONS)(function)
     return made

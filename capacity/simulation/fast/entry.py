@@ -13,8 +13,8 @@ import numpy as np
 from capacity.records import Floats
 
 from .cache import compiled_once
-from .loop import play
-from .state import ACTIVE, CHANGE, ENTRY, HOST, PART, PIECE, TRANSFER, VM, Found, Given, Kept
+from .kernel.loop import play
+from .kernel.state import ACTIVE, CHANGE, ENTRY, HOST, PART, PIECE, TRANSFER, VM, Found, Given, Kept
 
 Play: TypeAlias = Callable[[Given, Kept, Found, int, float], int]
 
@@ -56,6 +56,7 @@ def _load() -> Play:
     return cast(Play, compiled_once(play, signature))
 
 
+@functools.cache
 def empty_given() -> Given:
     """A `Given` without rows, to be filled; every array of a `Given` is read-only and lies in one piece."""
     columns: dict[str, Any] = {
@@ -66,5 +67,6 @@ def empty_given() -> Given:
     return Given(**columns, online_first=True)
 
 
+@functools.cache
 def _column(record: type[Given] | type[Found], name: str) -> str:
     return "f8" if get_type_hints(record)[name] == Floats else "i8"

@@ -7,8 +7,8 @@ import numpy as np
 from capacity.records import Bools
 from capacity.simulation.columns import SimulationInput
 
-from .compiled import Records
-from .state import HOST, NO_LIMIT, VM
+from .kernel.compiled import Records
+from .kernel.state import HOST, NO_LIMIT, VM
 
 
 def initial_records(system: SimulationInput, is_watched: Bools) -> tuple[Records, Records]:

@@ -14,10 +14,10 @@ from capacity.records import Floats, Ints
 from capacity.simulation.columns import RunColumns, SimulationInput
 from capacity.simulation.records import ServedTable, SimulationResult
 
-from .compiled import Records
+from .kernel.compiled import Records
 from .entry import compiled_play, empty_given
 from .initial import initial_records, most_active
-from .state import ACTIVE, COUNTERS, ENTRY, FREE_FIRST, NEEDS_ROOM, PIECE, PIECES, TRANSFER, Found, Given, Kept
+from .kernel.state import ACTIVE, CHANGE, COUNTERS, ENTRY, FREE_FIRST, NEEDS_ROOM, PIECE, PIECES, TRANSFER, Found, Given, Kept
 from .timetable import OnlineParts, online_parts, timetable, wanted_core_s
 
 
@@ -55,7 +55,8 @@ class Prepared:
         kept, found = self._simulate(given, parts, math.inf, record_served)
         last_end_s = float(kept.clock[1])
         if kept.clock[0] > last_end_s > -math.inf:  # changes went on after the last end, which nobody counts
-            kept, found = self._simulate(given, parts, last_end_s, record_served)
+            kept, counted = self._simulate(given, parts, last_end_s, record_served)
+            found = found._replace(pieces=counted.pieces)  # what runs did after it stands
         return _result(self._system, kept, found, record_served=record_served)
 
     def run_many(self, cpu_s: Floats, *, threads: int = 1) -> Floats:
@@ -232,7 +233,7 @@ def _given(system: SimulationInput, parts: OnlineParts) -> Given:
         "max_cores": _fixed(runs.max_cores),
         "fixed_s": _fixed(runs.fixed_s),
         "order": _release_order(runs, runs.release_s),
-        "timetable": _fixed(timetable(system), timetable(system).dtype),
+        "timetable": _fixed(timetable(system), CHANGE),
         "move_vm": _fixed(changes.move_vm, np.int64),
         "move_to_host": _fixed(changes.move_to_host, np.int64),
         "move_keeps_work": _fixed(changes.move_keeps_work, np.bool_),

@@ -9,8 +9,8 @@ import numpy as np
 from capacity.records import Bools, Floats, Ints
 from capacity.simulation.columns import SimulationInput
 
-from .compiled import Records
-from .state import CHANGE, IS_UP, LEAVES, LEVEL, OPENS, PART, VCPU
+from .kernel.compiled import Records
+from .kernel.state import CHANGE, IS_UP, LEAVES, LEVEL, OPENS, PART, VCPU
 
 
 def timetable(system: SimulationInput) -> Records:

@@ -113,17 +113,18 @@ def read_bytes(path: Path, mistakes: Mistakes) -> bytes | None:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         mistakes.file(name, f"ファイルを開けません（{reason}）")
         return None
-    with os.fdopen(descriptor, "rb") as file:
-        mode = os.fstat(descriptor).st_mode
-        if stat.S_ISREG(mode):
-            try:
-                return file.read()
-            except OSError as error:
-                mistakes.file(name, f"ファイルを読めません（{error.strerror}）")
-                return None
-    what = "フォルダー" if stat.S_ISDIR(mode) else "通常のファイルではないもの（パイプや装置）"
-    mistakes.file(name, f"{what}です。ファイルを置いてください")
-    return None
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        what = "フォルダー" if stat.S_ISDIR(mode) else "通常のファイルではないもの（パイプや装置）"
+        mistakes.file(name, f"{what}です。ファイルを置いてください")
+        return None
+    try:
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read()
+    except OSError as error:
+        mistakes.file(name, f"ファイルを読めません（{error.strerror}）")
+        return None
 
 
 def _text(data: bytes) -> io.StringIO:

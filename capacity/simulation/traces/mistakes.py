@@ -45,12 +45,12 @@ class Mistakes:
 
     def file(self, name: str, message: str) -> None:
         """A mistake of a whole file."""
-        self._lines.append((self._rank(name), 0, f"{name}: {message}"))
+        self._add(name, 0, f"{name}: {message}")
 
     def line(self, name: str, line: int, message: str) -> None:
         """A mistake at a line that is known already."""
         if len(self._lines) < 2 * MOST_SHOWN:
-            self._lines.append((self._rank(name), line, f"{name}:{line}: {message}"))
+            self._add(name, line, f"{name}:{line}: {message}")
         else:
             self._counted += 1
 
@@ -59,7 +59,7 @@ class Mistakes:
         found = np.flatnonzero(wrong)
         for row in found[:MOST_SHOWN].tolist():
             line = table.line(row)
-            self._lines.append((self._rank(table.name), line, f"{table.name}:{line}: {message(row)}"))
+            self._add(table.name, line, f"{table.name}:{line}: {message(row)}")
         self._counted += max(0, len(found) - MOST_SHOWN)
 
     def check(self) -> None:
@@ -70,6 +70,11 @@ class Mistakes:
         left = self._counted + max(0, len(ordered) - MOST_SHOWN)
         cut = (*ordered[:MOST_SHOWN], f"ほか {left:,} 件の誤りがあります") if left else tuple(ordered)
         raise TraceError(cut)
+
+    def _add(self, name: str, line: int, text: str) -> None:
+        # Cells may hold line breaks and terminal controls.
+        shown = text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
+        self._lines.append((self._rank(name), line, shown))
 
     def _rank(self, name: str) -> int:
         return self._files.setdefault(name, len(self._files))

@@ -111,7 +111,7 @@ def test_result_is_reproducible_and_named_after_its_layout(folder, monkeypatch):
 
     result = simulate_plan(folder, settings(), progress=lambda _, share: heard.append(share), workers=1)
     assert heard[-1] == 1.0
-    monkeypatch.setattr(replications, "WORTH_PROCESSES", {"simpy": 0})
+    monkeypatch.setattr(replications, "WORTH_WORKERS", {"simpy": 0})
     again = simulate_plan(folder, settings(week=MONDAY + timedelta(days=3)), workers=2)
     assert again.model_copy(update={"settings": result.settings}) == result
     assert simulate_plan(folder, settings(seed=8), workers=1).jobs != result.jobs

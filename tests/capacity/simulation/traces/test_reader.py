@@ -72,7 +72,12 @@ def test_one_lag_holds_for_all_predecessors(tmp_path):
         ("hosts.csv", "h,4", "h,0", "hosts.csv:2: cores は0 より大きい数です（0）"),
         ("hosts.csv", "h,4", "h,nan", "hosts.csv:2: cores は0 より大きい数です（nan）"),
         ("hosts.csv", "h,4", "h,4\nh,5", "hosts.csv:3: id h は 2 行目にもあります"),
-        ("hosts.csv", "id,cores", "id,core", "hosts.csv:1: 見出しが違います（id, core）。正しくは id, cores（任意：io_mib_s, line, idle_w, full_w）"),
+        (
+            "hosts.csv",
+            "id,cores",
+            "id,core",
+            "hosts.csv:1: 見出しが違います（id, core）。正しくは id, cores（任意：io_mib_s, line, idle_w, full_w）",
+        ),
         ("vms.csv", "b,h,,", "b,x,,", "vms.csv:3: host の x は定義されていません"),
         ("vms.csv", "a,h,2,1", "a,h,2,1.5", "vms.csv:2: slots は 1 以上の整数か空です（1.5）"),
         ("vms.csv", "a,h,2,1", "a,h,2", "vms.csv:2: 列数が 3 です。正しくは 4"),
