@@ -12,7 +12,7 @@ from capacity.simulation.estimates import half_width
 
 JOINT_LEVEL = 0.99
 """Figures of a right engine are all inside their widened intervals with this probability, taken together."""
-PRECISION = 0.05
+PRECISION = 0.1
 """A figure whose 95 % interval is wider than this share of the exact value proves nothing and fails."""
 
 

@@ -24,7 +24,7 @@ from .works import Constant, Exponential, Hyperexponential
 
 SEEDS = 200
 LOWEST, HIGHEST = 0.91, 0.985
-REPLICATIONS = 20
+REPLICATIONS = 10
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,10 @@ def trials() -> Iterator[Trial]:
     response, wait = theory.mmc_response(3.2, 1.0, 4), theory.mmc_wait(3.2, 1.0, 4)
     shared = Measure("平均応答", theory.ps_response(0.8, 1.0), Observed.response_means)
     yield Trial("M/M/1 0.8 PS 平均応答", Queue(0.8, Exponential(1.0), shared=True), shared, 6_000)
-    yield Trial("M/D/1 0.8 PS 平均応答", Queue(0.8, Constant(1.0), shared=True), shared, 4_000)
-    yield Trial("M/H2/1 0.8 PS 平均応答", Queue(0.8, Hyperexponential(1.0, 4.0), shared=True), shared, 10_000)
+    yield Trial("M/D/1 0.8 PS 平均応答", Queue(0.8, Constant(1.0), shared=True), shared, 3_000)
+    yield Trial("M/H2/1 0.8 PS 平均応答", Queue(0.8, Hyperexponential(1.0, 4.0), shared=True), shared, 8_000)
     queue, shared_queue = Queue(3.2, Exponential(1.0), 4), Queue(3.2, Exponential(1.0), 4, shared=True)
-    yield Trial("M/M/4 0.8 PS 平均応答", shared_queue, Measure("", response, Observed.response_means), 6_000)
-    yield Trial("M/M/4 0.8 FCFS 平均待ち", queue, Measure("", wait, Observed.wait_means), 6_000)
+    yield Trial("M/M/4 0.8 PS 平均応答", shared_queue, Measure("", response, Observed.response_means), 4_000)
+    yield Trial("M/M/4 0.8 FCFS 平均待ち", queue, Measure("", wait, Observed.wait_means), 4_000)
     md1 = Measure("", theory.md1_wait(0.8, 1.0), Observed.wait_means)
-    yield Trial("M/D/1 0.8 FCFS 平均待ち", Queue(0.8, Constant(1.0)), md1, 4_000)
+    yield Trial("M/D/1 0.8 FCFS 平均待ち", Queue(0.8, Constant(1.0)), md1, 3_000)

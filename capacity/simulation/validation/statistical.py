@@ -73,30 +73,30 @@ def _exponential(arrivals: float, services: float, servers: int, *, shared: bool
 
 def studies() -> Iterator[Study]:
     """The table of queues, lightest first within each kind."""
-    yield _exponential(0.8, 1.0, 1, shared=False, runs=100_000)
-    yield _exponential(0.9, 1.0, 1, shared=False, runs=400_000)
+    yield _exponential(0.8, 1.0, 1, shared=False, runs=50_000)
+    yield _exponential(0.9, 1.0, 1, shared=False, runs=100_000)
     yield _exponential(1.6, 1.0, 2, shared=False, runs=50_000)
     yield _exponential(3.2, 1.0, 4, shared=False, runs=50_000)
-    yield _exponential(30.4, 1.0, 32, shared=False, runs=200_000)
+    yield _exponential(30.4, 1.0, 32, shared=False, runs=100_000)
     yield _exponential(4.0, 1.0, 5, shared=False, runs=50_000)
     yield _exponential(4.0, 1.0, 6, shared=False, runs=50_000)
     yield _exponential(4.0, 1.0, 10, shared=False, runs=100_000)
-    yield _exponential(28.0, 3.0, 10, shared=False, runs=200_000)
-    yield _exponential(16.0, 0.75, 22, shared=False, runs=400_000)
+    yield _exponential(28.0, 3.0, 10, shared=False, runs=50_000)
+    yield _exponential(16.0, 0.75, 22, shared=False, runs=150_000)
     for arrivals, services in ((3.0, 5.0), (4.0, 5.0), (3.0, 6.0)):
         yield _exponential(arrivals, services, 1, shared=True, runs=50_000)
     yield _exponential(3.2, 1.0, 4, shared=True, runs=50_000)
-    yield _exponential(30.4, 1.0, 32, shared=True, runs=200_000)
+    yield _exponential(30.4, 1.0, 32, shared=True, runs=40_000)
     for load in (0.5, 0.8, 0.9):
         measure = Measure("平均待ち", theory.md1_wait(load, 1.0), Observed.wait_means)
-        yield Study(f"M/D/1 {load:g} FCFS", Queue(load, Constant(1.0)), (measure,), 100_000)
+        yield Study(f"M/D/1 {load:g} FCFS", Queue(load, Constant(1.0)), (measure,), 50_000)
     for name, work in (
         ("D", Constant(1.0)),
         ("M", Exponential(1.0)),
         ("H2（変動係数² 4）", Hyperexponential(1.0, 4.0)),
     ):
         measure = Measure("平均応答（仕事の分布によらない）", theory.ps_response(0.8, 1.0), Observed.response_means)
-        yield Study(f"M/{name}/1 0.8 PS", Queue(0.8, work, shared=True), (measure,), 100_000)
+        yield Study(f"M/{name}/1 0.8 PS", Queue(0.8, work, shared=True), (measure,), 50_000)
     yield _present(10.0, 12.0, 3)
     yield _little(3.2, 1.0, 4)
 
