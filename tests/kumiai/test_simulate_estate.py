@@ -35,6 +35,20 @@ def test_the_whole_estate_is_simulated_and_written(ask, estate_file, tmp_path):
     assert {path: path.read_bytes() for path in (out / "runs").iterdir()} == before
 
 
+def test_both_engines_answer_alike(ask, estate_file, tmp_path):
+    tables = []
+    for engine in ("fast", "simpy"):
+        assert ask("simulate", estate_file, "-o", tmp_path / engine, "--engine", engine).code == 0
+        tables.append(pq.read_table(tmp_path / engine / "runs" / "south.parquet").to_pydict())
+    fast, simpy = tables
+    assert {name: fast[name] for name in ("tenant", "system", "job", "date", "late")} == {
+        name: simpy[name] for name in ("tenant", "system", "job", "date", "late")
+    }
+    for name in ("ready", "start", "end"):
+        for one, other in zip(fast[name], simpy[name], strict=True):
+            assert abs((one - other).total_seconds()) <= 2e-6
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -44,6 +58,8 @@ def test_the_whole_estate_is_simulated_and_written(ask, estate_file, tmp_path):
         (("-o", "OUT", "--memory-limit", "0GiB"), "4GiB や 800MiB"),
         (("-o", "OUT", "--memory-limit", "-1GiB"), "4GiB や 800MiB"),
         (("-o", "OUT", "--memory-limit", "naniGiB"), "4GiB や 800MiB"),
+        (("-o", "OUT", "--engine", "abacus"), "fast か simpy"),
+        (("-o", "OUT", "--night", "busiest", "--replications", "3"), "--night、--replications は計画フォルダー"),
         (("-o", "USED"), "置き換えません"),
         (("-o", "FILE"), "同じ名前のファイル"),
         (("-o", "LINK"), "シンボリックリンク"),
