@@ -83,10 +83,13 @@ ACTIVE = np.dtype(
     [
         ("left", "f8"),  # core-seconds at `since`
         ("since", "f8"),
+        ("since_rest", "f8"),
+        ("due_rest", "f8"),  # of the time at which its next event is scheduled
         ("rate", "f8"),
         ("limit", "f8"),
         ("most", "f8"),  # its limit whatever the VM's vCPU
         ("base", "f8"),  # when its demand steps count from
+        ("base_rest", "f8"),
         ("run", "i4"),
         ("vm", "i4"),
         ("next", "i4"),
@@ -206,7 +209,7 @@ class Kept(NamedTuple):
 
     counts: Ints
     clock: Floats
-    """Now, and the last end of a run."""
+    """Now, the last end of a run, and what now lacks to the exact time (see `clock.py`)."""
     host: Records
     vm: Records
     act: Records
