@@ -113,9 +113,12 @@ def _share_vm(
             while a >= 0:
                 set_rate(count, vm, act, heap, place, pieces, a, act[a].limit, now, rest)
                 a = act[a].next
-        set_online(count, vm, pieces, v, wanted, wanted, now)
+            set_online(count, vm, pieces, v, wanted, wanted, now)
+        elif vm[v].watched:
+            set_online(count, vm, pieces, v, wanted, wanted, now)
         return
     vm[v].scarce = 1
+    vm[v].grant = grant
     takers = vm[v].runs
     spare = grant
     ceiling = wanted  # of the online load, where it is one taker among the others
@@ -199,7 +202,6 @@ def _fill_host(
         else:
             stays = wanted + vm[v].limits <= grant * (1.0 + ROUNDING)
         if vm[v].marked or not stays:
-            vm[v].grant = grant
             _share_vm(count, vm, act, heap, place, pieces, online_first, v, grant, wanted, now, rest)
         v = vm[v].next_vm
 
@@ -277,7 +279,6 @@ def settle_cores(
         vm[v].marked = 0
         if vm[v].up and not host[vm[v].host].full:
             wanted = online_of(vm, levels, v)
-            vm[v].grant = vm[v].want
             _share_vm(count, vm, act, heap, place, pieces, online_first, v, vm[v].want, wanted, now, rest)
     for row in range(count[MARKED_HOSTS]):
         h = marked_hosts[row]
