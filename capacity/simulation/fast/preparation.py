@@ -138,7 +138,7 @@ class Prepared:
             waits = np.asarray(np.diff(system.runs.after_ptr), dtype=np.int32)
         return Kept(
             counts=count,
-            clock=np.array([-math.inf, -math.inf]),
+            clock=np.array([-math.inf, -math.inf, 0.0]),
             host=host,
             vm=vm,
             act=np.zeros(most, dtype=ACTIVE),

@@ -116,7 +116,7 @@ def _move(given: Given, kept: Kept, found: Found, v: int, to: int, now: float) -
     cut_online(count, vm, found.pieces, v, now)
     a = vm[v].first_run
     while a >= 0:
-        cut(count, vm, act, found.pieces, a, now)
+        cut(count, vm, act, found.pieces, a, now, kept.clock[2])
         a = act[a].next
     depart(count, kept.host, vm, kept.marked_hosts, v)
     mark_storage(count, kept.host, kept.io_hosts, vm[v].host)
@@ -158,7 +158,7 @@ def _go_down(kept: Kept, found: Found, v: int, now: float) -> None:
     cut_online(count, vm, found.pieces, v, now)
     while vm[v].first_run >= 0:
         a = vm[v].first_run
-        cut(count, vm, act, found.pieces, a, now)
+        cut(count, vm, act, found.pieces, a, now, kept.clock[2])
         leave_work(count, kept.host, vm, act, kept.marked_vms, a)
     while vm[v].first_io >= 0:
         leave_storage(count, kept.host, vm, act, kept.io, kept.io_hosts, kept.heap, kept.place, vm[v].first_io)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from capacity.records import Floats, Ints
 
+from .clock import later_by
 from .compiled import Records, compiled
 from .heaps import schedule, unschedule
 from .marking import mark_host, mark_vm, want_beside
@@ -33,13 +34,15 @@ def write_piece(
 
 
 @compiled
-def cut(count: Ints, vm: Records, act: Records, pieces: Records, a: int, now: float) -> None:
+def cut(count: Ints, vm: Records, act: Records, pieces: Records, a: int, now: float, rest: float) -> None:
     """Count the run's service up to now."""
     if len(pieces):
         v = act[a].vm
         write_piece(count, pieces, vm[v].host, v, act[a].run, act[a].since, now, act[a].rate)
-    act[a].left = max(0.0, act[a].left - act[a].rate * (now - act[a].since))
+    elapsed_s = (now - act[a].since) + (rest - act[a].since_rest)
+    act[a].left = max(0.0, act[a].left - act[a].rate * elapsed_s)
     act[a].since = now
+    act[a].since_rest = rest
 
 
 @compiled
@@ -53,15 +56,17 @@ def set_rate(
     a: int,
     rate: float,
     now: float,
+    rest: float,
 ) -> None:
     """The run is served with `rate` cores from now on."""
     served = rate if rate >= NO_RATE else 0.0
     if served == act[a].rate:
         return
-    cut(count, vm, act, pieces, a, now)
+    cut(count, vm, act, pieces, a, now, rest)
     act[a].rate = served
     if served > 0.0:
-        schedule(heap, place, count, a, now + act[a].left / served)
+        at, act[a].due_rest = later_by(now, rest, act[a].left / served)
+        schedule(heap, place, count, a, at)
     else:
         unschedule(heap, place, count, a)
 
@@ -98,6 +103,7 @@ def _share_vm(
     grant: float,
     wanted: float,
     now: float,
+    rest: float,
 ) -> None:
     """Give the VM's cores to its online load and its runs."""
     if wanted + vm[v].limits <= grant * (1.0 + ROUNDING):
@@ -105,20 +111,23 @@ def _share_vm(
             vm[v].scarce = 0
             a = vm[v].first_run
             while a >= 0:
-                set_rate(count, vm, act, heap, place, pieces, a, act[a].limit, now)
+                set_rate(count, vm, act, heap, place, pieces, a, act[a].limit, now, rest)
                 a = act[a].next
-        set_online(count, vm, pieces, v, wanted, wanted, now)
+            set_online(count, vm, pieces, v, wanted, wanted, now)
+        elif vm[v].watched:
+            set_online(count, vm, pieces, v, wanted, wanted, now)
         return
     vm[v].scarce = 1
+    vm[v].grant = grant
     takers = vm[v].runs
-    rest = grant
+    spare = grant
     ceiling = wanted  # of the online load, where it is one taker among the others
     if online_first:
         served = min(wanted, grant)
-        rest = grant - served
+        spare = grant - served
     else:
         takers += 1
-    level = rest / max(takers, 1)
+    level = spare / max(takers, 1)
     capped = 0
     while True:
         limits, below = 0.0, 0
@@ -133,12 +142,12 @@ def _share_vm(
         if below <= capped or below >= takers:
             break
         capped = below
-        level = (rest - limits) / (takers - below)
+        level = (spare - limits) / (takers - below)
     if not online_first:
         served = min(wanted, level)
     a = vm[v].first_run
     while a >= 0:
-        set_rate(count, vm, act, heap, place, pieces, a, min(act[a].limit, level), now)
+        set_rate(count, vm, act, heap, place, pieces, a, min(act[a].limit, level), now, rest)
         a = act[a].next
     set_online(count, vm, pieces, v, wanted, served, now)
 
@@ -157,6 +166,7 @@ def _fill_host(
     full: bool,
     h: int,
     now: float,
+    rest: float,
 ) -> None:
     """Share the cores of a host that is full, or was."""
     weights = 0.0
@@ -192,8 +202,7 @@ def _fill_host(
         else:
             stays = wanted + vm[v].limits <= grant * (1.0 + ROUNDING)
         if vm[v].marked or not stays:
-            vm[v].grant = grant
-            _share_vm(count, vm, act, heap, place, pieces, online_first, v, grant, wanted, now)
+            _share_vm(count, vm, act, heap, place, pieces, online_first, v, grant, wanted, now, rest)
         v = vm[v].next_vm
 
 
@@ -250,6 +259,7 @@ def settle_cores(
     marked_hosts: Ints,
     fresh: Ints,
     now: float,
+    rest: float,
 ) -> None:
     """Share anew what has changed at this instant."""
     _want_anew(count, host, vm, pieces, levels, marked_vms, marked_hosts, now)
@@ -262,15 +272,14 @@ def settle_cores(
         full = wants > host[h].cores * (1.0 + ROUNDING)
         host[h].used = host[h].cores if full else wants
         if full or host[h].full:
-            _fill_host(count, host, vm, act, heap, place, pieces, levels, online_first, full, h, now)
+            _fill_host(count, host, vm, act, heap, place, pieces, levels, online_first, full, h, now, rest)
             host[h].full = 2 if full else 3
     for row in range(count[MARKED_VMS]):
         v = marked_vms[row]
         vm[v].marked = 0
         if vm[v].up and not host[vm[v].host].full:
             wanted = online_of(vm, levels, v)
-            vm[v].grant = vm[v].want
-            _share_vm(count, vm, act, heap, place, pieces, online_first, v, vm[v].want, wanted, now)
+            _share_vm(count, vm, act, heap, place, pieces, online_first, v, vm[v].want, wanted, now, rest)
     for row in range(count[MARKED_HOSTS]):
         h = marked_hosts[row]
         if host[h].full == 3:
@@ -279,7 +288,7 @@ def settle_cores(
         a = fresh[row]
         act[a].fresh = 0
         if act[a].joined and not vm[act[a].vm].scarce:
-            set_rate(count, vm, act, heap, place, pieces, a, act[a].limit, now)
+            set_rate(count, vm, act, heap, place, pieces, a, act[a].limit, now, rest)
     count[MARKED_VMS] = 0
     count[MARKED_HOSTS] = 0
     count[FRESH] = 0

@@ -50,10 +50,13 @@ def play(given: Given, kept: Kept, found: Found, released: int, stop_s: float) -
             break
         now = max(at, kept.clock[0])
         kept.clock[0] = now
+        kept.clock[2] = 0.0
+        if count[HEAP] and kept.heap[0].at == at and kept.heap[0].who < len(kept.act):
+            kept.clock[2] = kept.act[kept.heap[0].who].due_rest
         _settle_instant(given, kept, found, released, now)
         settle_cores(
             count, kept.host, kept.vm, kept.act, kept.heap, kept.place, found.pieces, kept.levels, given.online_first,
-            kept.marked_vms, kept.marked_hosts, kept.fresh, now,
+            kept.marked_vms, kept.marked_hosts, kept.fresh, now, kept.clock[2],
         )  # fmt: skip
         if count[IO_HOSTS] or count[LINES]:
             settle_transfers(
@@ -192,4 +195,4 @@ def _count_all(kept: Kept, found: Found) -> None:
     if len(found.pieces):
         for a in range(kept.counts[HIGHEST]):
             if act[a].run >= 0 and act[a].phase != PRINTING and act[a].joined:
-                cut(kept.counts, vm, act, found.pieces, a, now)
+                cut(kept.counts, vm, act, found.pieces, a, now, 0.0)

@@ -64,11 +64,13 @@ def join_work(
     a: int,
     left: float,
     now: float,
+    rest: float,
 ) -> None:
     """The run has `left` core-seconds to be served from now on."""
     v = act[a].vm
     act[a].left = left
     act[a].since = now
+    act[a].since_rest = rest
     act[a].rate = 0.0
     act[a].limit = min(act[a].most, vm[v].cap)
     act[a].joined = 1

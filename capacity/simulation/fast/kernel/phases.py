@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from .clock import later_by
 from .compiled import compiled, inlined
 from .cores import cut
 from .heaps import put_later, schedule, unschedule
@@ -28,8 +29,12 @@ from .state import (
 )
 from .transfers import join_line, join_storage, leave_line, leave_storage
 
-LATE = 8 * 2.2e-16
-"""Relative to the time: what comes later by more is not a rounding."""
+
+@inlined
+def schedule_in(kept: Kept, a: int, now: float, seconds: float) -> None:
+    """The run's next event comes in so many seconds."""
+    at, kept.act[a].due_rest = later_by(now, kept.clock[2], seconds)
+    schedule(kept.heap, kept.place, kept.counts, a, at)
 
 
 @inlined
@@ -46,11 +51,11 @@ def take_slot(given: Given, kept: Kept, found: Found, v: int, run: int, now: flo
         found.start_s[run] = now
     if given.fixed_s[run] > 0.0:
         kept.act[a].phase = FIXED
-        schedule(kept.heap, kept.place, kept.counts, a, now + given.fixed_s[run])
+        schedule_in(kept, a, now, given.fixed_s[run])
     elif not _work(given, kept, found, a, now):
         kept.act[a].phase = WORKING
         kept.act[a].parts = 0
-        schedule(kept.heap, kept.place, kept.counts, a, now)
+        schedule_in(kept, a, now, 0.0)
 
 
 @compiled
@@ -58,7 +63,7 @@ def print_out(given: Given, kept: Kept, run: int, now: float) -> None:
     """The run holds a slot of its pool."""
     a = _activate(kept, given.vm[run], run)
     kept.act[a].phase = PRINTING
-    schedule(kept.heap, kept.place, kept.counts, a, now + given.pool_s[run])
+    schedule_in(kept, a, now, given.pool_s[run])
 
 
 @inlined
@@ -93,18 +98,18 @@ def _work(given: Given, kept: Kept, found: Found, a: int, now: float) -> bool:
         failed_cpu_s = given.failed_cpu_s[run]
         if failed_cpu_s > 0.0:
             act[a].phase = FAILING
-            join_work(count, host, vm, act, kept.marked_vms, kept.fresh, a, failed_cpu_s, now)
+            join_work(count, host, vm, act, kept.marked_vms, kept.fresh, a, failed_cpu_s, now, kept.clock[2])
             return True
         if _fail(given, kept, found, a, now):
             return True
     if len(given.demand_ptr) and given.demand_ptr[run + 1] > given.demand_ptr[run]:
-        act[a].base = now
+        act[a].base, act[a].base_rest = now, kept.clock[2]
         act[a].step = given.demand_ptr[run]
         return _step(given, kept, a, now)
     act[a].phase = WORKING
     parts = 0
     if given.cpu_s[run] > 0.0:
-        join_work(count, host, vm, act, kept.marked_vms, kept.fresh, a, given.cpu_s[run], now)
+        join_work(count, host, vm, act, kept.marked_vms, kept.fresh, a, given.cpu_s[run], now, kept.clock[2])
         parts += 1
     h = vm[act[a].vm].host
     if len(given.io_mib) and given.io_mib[run] > 0.0 and host[h].io_mib_s < math.inf:
@@ -131,7 +136,7 @@ def _fail(given: Given, kept: Kept, found: Found, a: int, now: float) -> bool:
     wait_s = delay_s if delay_s > 0.0 else given.fixed_s[run]
     if wait_s > 0.0:
         kept.act[a].phase = DELAYED if delay_s > 0.0 else FIXED
-        schedule(kept.heap, kept.place, kept.counts, a, now + wait_s)
+        schedule_in(kept, a, now, wait_s)
         return True
     return False
 
@@ -148,14 +153,15 @@ def _step(given: Given, kept: Kept, a: int, now: float) -> bool:
         if act[a].base + idle_until_s > now + SAME_INSTANT_S:
             act[a].phase = GAP
             act[a].step = step
-            schedule(kept.heap, kept.place, kept.counts, a, act[a].base + idle_until_s)
+            at, act[a].due_rest = later_by(act[a].base, act[a].base_rest, idle_until_s)
+            schedule(kept.heap, kept.place, kept.counts, a, at)
             return True
         if cores > 0.0:
             act[a].phase = STEP
             act[a].step = step
             act[a].most = min(given.max_cores[run], cores)
             work = (given.demand_until_s[step] - given.demand_from_s[step]) * cores
-            join_work(kept.counts, kept.host, kept.vm, act, kept.marked_vms, kept.fresh, a, work, now)
+            join_work(kept.counts, kept.host, kept.vm, act, kept.marked_vms, kept.fresh, a, work, now, kept.clock[2])
             return True
         step += 1
     return False
@@ -167,15 +173,15 @@ def through(given: Given, kept: Kept, found: Found, a: int, now: float) -> bool:
     act = kept.act
     phase = act[a].phase
     if act[a].joined:
-        cut(kept.counts, kept.vm, act, found.pieces, a, now)
+        cut(kept.counts, kept.vm, act, found.pieces, a, now, kept.clock[2])
         leave_work(kept.counts, kept.host, kept.vm, act, kept.marked_vms, a)
     if phase == WORKING:
         act[a].parts -= 1
         return bool(act[a].parts <= 0)
     if phase == STEP:
         until_s = given.demand_until_s[act[a].step]
-        if now - (act[a].base + until_s) > LATE * max(1.0, abs(now)):
-            act[a].base = now - until_s
+        if (now - act[a].base - until_s) + (kept.clock[2] - act[a].base_rest) > 0.0:
+            act[a].base, act[a].base_rest = later_by(now, kept.clock[2], -until_s)
         act[a].step += 1
     if phase in (GAP, STEP):
         return not _step(given, kept, a, now)
@@ -183,7 +189,7 @@ def through(given: Given, kept: Kept, found: Found, a: int, now: float) -> bool:
         return False
     if phase == DELAYED and given.fixed_s[act[a].run] > 0.0:
         act[a].phase = FIXED
-        schedule(kept.heap, kept.place, kept.counts, a, now + given.fixed_s[act[a].run])
+        schedule_in(kept, a, now, given.fixed_s[act[a].run])
         return False
     return not _work(given, kept, found, a, now)
 

@@ -44,18 +44,12 @@ HOST = np.dtype(
 
 VM = np.dtype(
     [
-        ("vcpu", "f8"),
-        ("cap", "f8"),  # the lesser of vCPU and its host's cores
-        ("weight", "f8"),
-        ("scale", "f8"),  # cores per level of its online class
+        # what every run touches comes first, so that it lies close together
         ("limits", "f8"),  # of its runs with CPU work, together
-        ("want", "f8"),
+        ("cap", "f8"),  # the lesser of vCPU and its host's cores
+        ("scale", "f8"),  # cores per level of its online class
         ("extra", "f8"),  # its part of the host's
-        ("grant", "f8"),  # what it was given when it was last short
-        ("online", "f8"),  # online load served and wanted since `since`, of watched VMs and those that are short
-        ("short", "f8"),
-        ("since", "f8"),
-        ("short_s", "f8"),
+        ("want", "f8"),
         ("host", "i4"),
         ("online_class", "i4"),
         ("free", "i4"),
@@ -63,10 +57,6 @@ VM = np.dtype(
         ("queue_last", "i4"),
         ("first_run", "i4"),
         ("runs", "i4"),  # with CPU work
-        ("first_io", "i4"),
-        ("ios", "i4"),
-        ("next_vm", "i4"),
-        ("previous_vm", "i4"),
         ("next_busy", "i4"),
         ("previous_busy", "i4"),
         ("up", "i1"),
@@ -75,6 +65,17 @@ VM = np.dtype(
         ("scarce", "i1"),  # it is given less than it wants, or its runs less than their limits
         ("calling", "i1"),  # its queue is to be looked at
         ("failed", "i1"),
+        ("vcpu", "f8"),
+        ("weight", "f8"),
+        ("grant", "f8"),  # what it was given when it was last short
+        ("online", "f8"),  # online load served and not served since `since`, of VMs that are watched or short
+        ("short", "f8"),
+        ("since", "f8"),
+        ("short_s", "f8"),
+        ("first_io", "i4"),
+        ("ios", "i4"),
+        ("next_vm", "i4"),
+        ("previous_vm", "i4"),
     ],
     align=True,
 )
@@ -83,10 +84,13 @@ ACTIVE = np.dtype(
     [
         ("left", "f8"),  # core-seconds at `since`
         ("since", "f8"),
+        ("since_rest", "f8"),
+        ("due_rest", "f8"),  # of the time at which its next event is scheduled
         ("rate", "f8"),
         ("limit", "f8"),
         ("most", "f8"),  # its limit whatever the VM's vCPU
         ("base", "f8"),  # when its demand steps count from
+        ("base_rest", "f8"),
         ("run", "i4"),
         ("vm", "i4"),
         ("next", "i4"),
@@ -206,7 +210,7 @@ class Kept(NamedTuple):
 
     counts: Ints
     clock: Floats
-    """Now, and the last end of a run."""
+    """Now, the last end of a run, and what now lacks to the exact time (see `clock.py`)."""
     host: Records
     vm: Records
     act: Records

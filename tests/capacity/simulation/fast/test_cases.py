@@ -192,3 +192,19 @@ def test_nothing_is_counted_after_the_last_end():
     assert found.end_s.tolist() == [2.0, math.inf]
     assert found.online_wanted_core_s.tolist() == pytest.approx([2.0])
     assert found.host_core_s.tolist() == pytest.approx([4.0])
+
+
+@pytest.mark.parametrize("at_s", [0.0, 3.1e7])
+def test_times_do_not_drift_over_many_steps(at_s):
+    steps = tuple(DemandStep(0.1 * k, 0.1 * (k + 1), 1.0 + k % 2) for k in range(2000))
+    work = math.fsum((step.until_s - step.from_s) * step.cores for step in steps)
+    runs = [SimulatedRun("a", 0, at_s, work, demand=steps), SimulatedRun("b", 0, at_s, 2000.0, 1.0)]
+    found = simulated([SimulatedVm("v", 0, 4.0)], runs)
+    assert found.end_s.tolist() == pytest.approx([at_s + 200.0, at_s + 2000.0], abs=1e-6)
+
+
+def test_a_year_of_runs_one_after_the_other_ends_to_the_microsecond():
+    count = 100_000
+    runs = [SimulatedRun("a", 0, 0.0, 315.36 / 3, 1 / 3, after=(row - 1,) if row else ()) for row in range(count)]
+    found = simulated([SimulatedVm("v", 0, 2.0)], runs, online=[OnlineLoad(0, 0.0, 4e7, 1.0)])
+    assert found.end_s[-1] == pytest.approx(31_536_000.0, abs=1e-6)
