@@ -2,7 +2,7 @@
 
 import argparse
 
-from . import licence_count, licence_split, nation, plan_pilot
+from . import licence_count, licence_split, nation, nation_loop, plan_pilot
 from .peers import comparison
 
 MEASUREMENTS = {
@@ -11,6 +11,7 @@ MEASUREMENTS = {
     "licence-split": licence_split.main,
     "nation": nation.main,
     "peers": comparison.main,
+    "nation-loop": nation_loop.main,
 }
 
 parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)

@@ -17,7 +17,7 @@ class Engine(Protocol):
         """Raises ValueError for a system that contradicts itself."""
 
 
-def engine(name: EngineName) -> Engine:
+def engine(name: EngineName = "fast") -> Engine:
     """The engine of that name: `fast` is compiled, `simpy` is the reference that a reader can check by eye."""
     if name == "fast":
         from . import fast  # each engine loads its own large library

@@ -91,6 +91,28 @@ def set_online(count: Ints, vm: Records, pieces: Records, v: int, wanted: float,
 
 
 @compiled
+def _fair_level(act: Records, first_run: int, takers: int, spare: float, online_first: bool, ceiling: float) -> float:
+    """The cores of each taker that its limit does not hold below; `ceiling` is the limit of online load that shares."""
+    level = spare / max(takers, 1)
+    capped = 0
+    while True:
+        limits, below = 0.0, 0
+        if not online_first and ceiling <= level:
+            limits, below = ceiling, 1
+        a = first_run
+        while a >= 0:
+            if act[a].limit <= level:
+                limits += act[a].limit
+                below += 1
+            a = act[a].next
+        if below <= capped or below >= takers:
+            break
+        capped = below
+        level = (spare - limits) / (takers - below)
+    return level
+
+
+@compiled
 def _share_vm(
     count: Ints,
     vm: Records,
@@ -121,28 +143,12 @@ def _share_vm(
     vm[v].grant = grant
     takers = vm[v].runs
     spare = grant
-    ceiling = wanted  # of the online load, where it is one taker among the others
     if online_first:
         served = min(wanted, grant)
         spare = grant - served
     else:
         takers += 1
-    level = spare / max(takers, 1)
-    capped = 0
-    while True:
-        limits, below = 0.0, 0
-        if not online_first and ceiling <= level:
-            limits, below = ceiling, 1
-        a = vm[v].first_run
-        while a >= 0:
-            if act[a].limit <= level:
-                limits += act[a].limit
-                below += 1
-            a = act[a].next
-        if below <= capped or below >= takers:
-            break
-        capped = below
-        level = (spare - limits) / (takers - below)
+    level = _fair_level(act, vm[v].first_run, takers, spare, online_first, wanted)
     if not online_first:
         served = min(wanted, level)
     a = vm[v].first_run

@@ -1,11 +1,14 @@
 """Compiled code is kept between starts, and nothing that can happen to the folder breaks a simulation."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numba
 import pytest
 
 from capacity.simulation.fast import cache
+from capacity.simulation.fast.entry import compiled_play
 
 SIGNATURE = (numba.float64, numba.float64)
 
@@ -93,3 +96,12 @@ def test_the_users_folder_follows_the_environment(monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     monkeypatch.setenv("HOME", "/home/someone")
     assert cache.cache_roots()[1] == Path("/home/someone/.cache/kumiai")
+
+
+def test_another_process_loads_the_loop_that_this_one_compiled():
+    compiled_play()
+    load = "from capacity.simulation.fast.entry import compiled_play"
+    program = f"{load}; print(sum(compiled_play().stats.cache_hits.values()))"
+    root = Path(__file__).parents[4]
+    found = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
+    assert found.stdout == "1\n"
