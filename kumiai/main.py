@@ -58,8 +58,9 @@ def _explained() -> int:
     from layout.errors import FolderError
 
     from .groups import app
-    from .terminal import RefusedError, tell, tell_all
+    from .terminal import RefusedError, tell, tell_all, tell_what_rooms_say
 
+    tell_what_rooms_say()
     try:
         code = _code(app)
         sys.stdout.flush()

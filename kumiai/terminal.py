@@ -7,6 +7,7 @@ found, 130 interrupted. A user's mistake is one line per mistake; a bug shows it
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -51,6 +52,20 @@ def emit_text(text: str) -> None:
 def tell(text: str) -> None:
     """One line of message."""
     stderr.print(_harmless(text))
+
+
+class _Told(logging.Handler):
+    """What a room has to say while it works becomes a message."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tell(record.getMessage())
+
+
+def tell_what_rooms_say() -> None:
+    """From here on the rooms' own notes (`logging`, from INFO on) are messages."""
+    rooms = logging.getLogger("capacity")
+    rooms.setLevel(logging.INFO)
+    rooms.handlers = [_Told()]
 
 
 def tell_all(lines: Sequence[str]) -> None:

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import inspect
 import json
+import logging
 import os
 import platform
 import shutil
@@ -26,6 +28,7 @@ from numba import config
 
 from .kernel.compiled import OPTIONS
 
+_LOG = logging.getLogger(__name__)
 _MANIFEST = "manifest.json"
 _SETTING = "CACHE_DIR"
 """Numba makes its settings when it is loaded, so the type checker does not know them."""
@@ -33,11 +36,12 @@ _SETTING = "CACHE_DIR"
 
 def compiled_once(function: Callable[..., Any], signature: tuple[Any, ...]) -> Callable[..., Any]:
     """The function compiled for this signature: out of a cache folder if possible, otherwise put into one."""
-    name = f"kumiai-{_digest()[:32]}"
+    name = f"kumiai-{_digest(function)[:32]}"
     for root in cache_roots():
         made = _loaded(root / name, function, signature)
         if made is not None:
             return made
+    _LOG.info("計算エンジンを準備しています（この計算機で一度だけ、1 分ほど）")
     for root in cache_roots():
         try:
             root.mkdir(parents=True, exist_ok=True)
@@ -58,8 +62,13 @@ def cache_roots() -> tuple[Path, ...]:
     return Path(__file__).parent / "__pycache__", user / "kumiai"
 
 
-def _digest() -> str:
+def _digest(function: Callable[..., Any]) -> str:
     digest = hashlib.sha256()
+    # Numba's own index goes by place, size and time of the function's file: where it would find nothing, another
+    # folder is due, or it would compile into one whose list of digests is closed.
+    source_file = Path(inspect.getfile(function)).resolve()
+    stamp = source_file.stat()
+    digest.update(f"{source_file}\0{stamp.st_size}\0{stamp.st_mtime_ns}\0".encode())
     for source in sorted((Path(__file__).parent / "kernel").glob("*.py")):
         digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
     features = llvmlite.binding.get_host_cpu_features().flatten()

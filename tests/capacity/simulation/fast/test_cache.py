@@ -1,5 +1,7 @@
 """Compiled code is kept between starts, and nothing that can happen to the folder breaks a simulation."""
 
+import importlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -105,3 +107,28 @@ def test_another_process_loads_the_loop_that_this_one_compiled():
     root = Path(__file__).parents[4]
     found = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
     assert found.stdout == "1\n"
+
+
+def test_a_source_that_was_touched_or_moved_is_compiled_once_more(root, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    source = tmp_path / "touched.py"
+    source.write_text("def add(one, other):\n    return one + other\n")
+
+    def hits():
+        monkeypatch.delitem(sys.modules, "touched", raising=False)
+        importlib.invalidate_caches()
+        made = cache.compiled_once(importlib.import_module("touched").add, SIGNATURE)
+        return sum(made.stats.cache_hits.values())
+
+    assert [hits(), hits()] == [0, 1]
+    os.utime(source, ns=(1, 1))
+    assert [hits(), hits()] == [0, 1]
+
+
+def test_whoever_has_to_wait_for_the_compiler_is_told_once(root, caplog):
+    with caplog.at_level("INFO", logger="capacity"):
+        loaded()
+        loaded()
+    assert [record.getMessage() for record in caplog.records] == [
+        "計算エンジンを準備しています（この計算機で一度だけ、1 分ほど）"
+    ]
