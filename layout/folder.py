@@ -130,9 +130,8 @@ def read(path: Path) -> PlanFolder:
     path = Path(path)
     try:
         is_there = path.exists()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "名前に使えない文字があります"
-        raise FolderError(f"{str(path)[:200]}: 計画フォルダーとして開けません（{reason}）") from None
+    except OSError as error:
+        raise FolderError(f"{str(path)[:200]}: 計画フォルダーとして開けません（{error.strerror}）") from None
     if not is_there:
         raise FolderError(f"{path}: 計画フォルダーがありません")
     if not path.is_dir():

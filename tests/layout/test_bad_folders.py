@@ -91,10 +91,9 @@ def test_absent_folder_and_a_file_in_its_place(tmp_path):
         folder.read(tmp_path / "file")
 
 
-@pytest.mark.parametrize(("name", "reason"), [("x" * 300, "File name too long"), ("a\0b", "名前に使えない文字")])
-def test_a_name_that_no_folder_can_have(tmp_path, name, reason):
-    with pytest.raises(FolderError, match=reason):
-        folder.read(tmp_path / name)
+def test_a_name_that_no_folder_can_have(tmp_path):
+    with pytest.raises(FolderError, match="開けません（File name too long）"):
+        folder.read(tmp_path / ("x" * 300))
 
 
 def test_every_cut_of_layout_json_is_refused(tmp_path, contents):
