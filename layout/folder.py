@@ -128,7 +128,11 @@ def write(destination: Path, contents: FolderContents) -> PlanFolder:
 def read(path: Path) -> PlanFolder:
     """The plan folder at `path`. Raises FolderError: one Japanese line with file, line and column where known."""
     path = Path(path)
-    if not path.exists():
+    try:
+        is_there = path.exists()
+    except OSError as error:
+        raise FolderError(f"{str(path)[:200]}: 計画フォルダーとして開けません（{error.strerror}）") from None
+    if not is_there:
         raise FolderError(f"{path}: 計画フォルダーがありません")
     if not path.is_dir():
         raise FolderError(f"{path}: 計画フォルダーではありません（ファイルです）")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -42,7 +41,6 @@ class Program:
     command: tuple[str, ...]
     once_s: float | None = None
     """Seconds that building it (or compiling it for the first time) took; None: nothing to build."""
-    environment: dict[str, str] = field(default_factory=dict)
 
     def measure(self, trace: Path) -> Timing:
         """Runs it once, in a process of its own. Raises CalledProcessError where it fails."""
@@ -53,7 +51,6 @@ class Program:
                 [*self.command, str(trace), str(out)],
                 check=True,
                 cwd=PROJECT,
-                env={**os.environ, **self.environment},
                 stdout=subprocess.PIPE,
                 text=True,
             )

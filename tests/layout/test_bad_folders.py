@@ -91,6 +91,11 @@ def test_absent_folder_and_a_file_in_its_place(tmp_path):
         folder.read(tmp_path / "file")
 
 
+def test_a_name_that_no_folder_can_have(tmp_path):
+    with pytest.raises(FolderError, match="開けません（File name too long）"):
+        folder.read(tmp_path / ("x" * 300))
+
+
 def test_every_cut_of_layout_json_is_refused(tmp_path, contents):
     folder.write(tmp_path / "plan", contents)
     path = tmp_path / "plan" / "layout.json"
