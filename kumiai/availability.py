@@ -36,8 +36,9 @@ def show_availability(directory: Path, settings: Settings, years: int, *, as_jso
 def lines(result: AvailabilityResult) -> list[str]:
     """The verdict, the failures, and a line for each tenant and for the systems that are down most."""
     failures = (
-        f"ホストの故障 年 {result.host_failures_per_year:.2f} 件、"
-        f"移る先がなく修理を待った仮想サーバ 年 {result.stranded_per_year:.2f} 台"
+        f"ホストの故障 年 {_count(result.host_failures_per_year, result.host_failures_half_width_95)} 件、"
+        f"移る先がなく修理を待った仮想サーバ 年 {_count(result.stranded_per_year, result.stranded_half_width_95)} 台"
+        "（± と括弧は 95 % 区間）"
     )
     return [
         result.verdict,
@@ -50,10 +51,31 @@ def lines(result: AvailabilityResult) -> list[str]:
 
 
 def _line(entry: ServiceAvailability) -> str:
-    interval = "" if entry.half_width_95 is None else f" ± {entry.half_width_95:.4%}"
-    met = "" if entry.target_met is None else f"、目標を満たす年 {entry.target_met.share:.1%}"
-    restored = "" if entry.restore_h is None else f"、平均復旧時間 {entry.restore_h * 60:,.1f} 分"
+    hours = f"（年 {'' if entry.system else 'のべ '}{entry.service_h:,.1f} 時間のうち）"
     return (
-        f"  {entry.label}：稼働率 {entry.availability:.4%}{interval}（年 {entry.service_h:,.1f} 時間のうち）{met}、"
-        f"停止 年 {entry.outages_per_year:.2f} 回{restored}"
+        f"  {entry.label}：稼働率 {entry.availability:.4%}{_spread(entry.half_width_95, '.4%')}{hours}{_met(entry)}、"
+        f"停止 年 {_count(entry.outages_per_year, entry.outages_half_width_95)} 回{_restored(entry)}"
     )
+
+
+def _spread(half: float | None, form: str) -> str:
+    """Half an interval; nothing where all years were equal: that no year differed is not that none can."""
+    return f" ± {half:{form}}" if half else ""
+
+
+def _count(mean: float, half: float | None) -> str:
+    return f"{mean:.2f}{_spread(half, '.2f')}"
+
+
+def _met(entry: ServiceAvailability) -> str:
+    met = entry.target_met
+    if met is None:
+        return ""
+    return f"、目標を満たす年 {met.share:.1%}（{100 * met.low_95:.1f}〜{100 * met.high_95:.1f}）"
+
+
+def _restored(entry: ServiceAvailability) -> str:
+    if entry.restore_h is None:
+        return ""
+    half = None if entry.restore_half_width_95 is None else entry.restore_half_width_95 * 60
+    return f"、平均復旧時間 {entry.restore_h * 60:,.1f}{_spread(half, ',.1f')} 分"

@@ -24,6 +24,8 @@ class ServiceAvailability(LayoutRecord):
     target_met: Proportion | None
     """Years that reach the promised availability; null where none is promised."""
     outages_per_year: float
+    outages_half_width_95: float | None = None
+    """Half the 95 % interval of their mean (Student's t over the years); null for one year."""
     restore_h: float | None
     """Mean elapsed hours until the system served again; null where it never was down. Not for tenants."""
     restore_half_width_95: float | None
@@ -47,8 +49,10 @@ class AvailabilityResult(LayoutRecord):
     """Promised longest time to restore."""
     host_failures_per_year: float
     """Of all hosts, in the mean of the simulated years."""
+    host_failures_half_width_95: float | None = None
     stranded_per_year: float
     """VMs that found no room and waited for the repair of their host."""
+    stranded_half_width_95: float | None = None
     tenants: tuple[ServiceAvailability, ...]
     systems: tuple[ServiceAvailability, ...]
     """The least available first."""

@@ -21,6 +21,9 @@ class Estimate(LayoutRecord):
     """Half the 95 % interval of the mean (Student's t over the replications' means); null for one replication."""
     p95: float
     """95th percentile over all runs of all replications."""
+    p95_low: float | None = None
+    """95 % interval of that percentile (Woodruff); null at an end that so few replications leave open."""
+    p95_high: float | None = None
 
 
 class Proportion(LayoutRecord):
@@ -55,6 +58,8 @@ class JobLateness(LayoutRecord):
     """Share of the simulated runs that end after their window."""
     missed: Proportion | None = None
     """Replications in which any run of the job ends after its deadline."""
+    overran: Proportion | None = None
+    """Replications in which any run of the job ends after its window."""
     rerun_room_s: Estimate | None = None
     """End of the window - end: the room that is left to do the run again, if it went wrong at the very end."""
     rerun_fits: Proportion | None = None
@@ -112,7 +117,7 @@ class PlanSimulation(LayoutRecord):
     runs: int
     """Runs that the plan starts in the week or night."""
     jobs: tuple[JobLateness, ...]
-    """By overrun (95th percentile), then delay, the worst first."""
+    """By mean overrun, mean lateness, then delay (95th percentile), the worst first."""
     night: date | None = None
     """The day on which the night begins; null: the whole week."""
     from_: datetime | None = Field(default=None, alias="from")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import floor, log10
 
 from layout.plan_comparison_records import PairedDifference, PlanComparison
 
@@ -38,7 +39,15 @@ def _said(item: PairedDifference) -> str:
     who = f"{item.label} " if item.label else ""
     mark = "" if item.differs else "（差とはいえない）"
     scale, unit = scale_and_unit(item.name)
-    half = "" if item.high_95 is None else f" ± {scale * (item.high_95 - item.difference):.1f}"
-    pair = "" if item.name == "end_s" else f"{scale * item.first:.1f} → {scale * item.other:.1f} {unit}、"
-    difference = round(scale * item.difference, 1) + 0.0
-    return f"{who}{FIGURES[item.name]}：{pair}差 {difference:+.1f}{half} {unit}{mark}"
+    digits = _digits(scale * item.difference) if item.differs else 1
+    half = 0.0 if item.high_95 is None else scale * (item.high_95 - item.difference)
+    # Differences that were all equal have shown no spread; that they can never differ is not known.
+    interval = f" ± {half:.{digits}f}" if half > 0 else ""
+    pair = "" if item.name == "end_s" else f"{scale * item.first:.{digits}f} → {scale * item.other:.{digits}f} {unit}、"
+    difference = round(scale * item.difference, digits) + 0.0
+    return f"{who}{FIGURES[item.name]}：{pair}差 {difference:+.{digits}f}{interval} {unit}{mark}"
+
+
+def _digits(difference: float) -> int:
+    """Decimals in which a difference that there is does not show as 0."""
+    return 1 if abs(difference) >= 0.05 or difference == 0 else min(9, 1 - floor(log10(abs(difference))))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from layout.simulation_records import Estimate, Figure, JobLateness, PlanSimulation
+from layout.simulation_records import Estimate, Figure, JobLateness, PlanSimulation, Proportion
 
 from .simulation_words import FIGURES, STOPPED, scale_and_unit
 
 SHOWN_JOBS = 8
-_OVERALL = ("deadline_missed", "window_overrun", "rerun_room_lost", "mean_delay_s", "worst_delay_s", "cpu_wait_s")
+SHOWN_LATE = 8
+_OVERALL = ("deadline_missed", "window_overrun", "room_short_runs", "mean_delay_s", "worst_delay_s", "cpu_wait_s")
 
 _SIGNED = ("mean_delay_s", "worst_delay_s")
 
@@ -26,13 +27,16 @@ def lines(result: PlanSimulation) -> Iterator[str]:
     for figure in result.figures:
         if (figure.name, figure.scope) == ("cpu_utilisation", "site"):
             yield f"  {figure.label} の {_figure(figure)}"
-    yield f"計画より遅く終わりやすい業務（実行 {result.runs:,} 件、{result.replications:,} 回反復）："
+    rests_on = f"実行 {result.runs:,} 件、{result.replications:,} 回反復、± と括弧は 95 % 区間"
+    yield f"計画より遅く終わりやすい業務（{rests_on}）："
     for job in result.jobs[:SHOWN_JOBS]:
         yield f"  {_job(job)}"
     if result.late_runs:
         yield f"枠の超過が最も大きかった {result.late_runs[0].replication + 1:,} 回目の反復で、枠か期限を過ぎた処理："
-    for late in result.late_runs:
+    for late in result.late_runs[:SHOWN_LATE]:
         yield f"  {late.explanation}"
+    if len(result.late_runs) > SHOWN_LATE:
+        yield f"  ほか {len(result.late_runs) - SHOWN_LATE} 件は simulation/lateness.json の late_runs にあります"
 
 
 def signed_minutes(seconds: float) -> str:
@@ -55,11 +59,23 @@ def _shown(name: str, value: float) -> str:
 
 
 def _job(job: JobLateness) -> str:
-    missed = "" if job.missed is None else f"（反復の {job.missed.share:.1%} で遅れ）"
     return (
-        f"{job.label}：計画終了から平均 {_mean(job.delay_s)} 分、95 % 点 {signed_minutes(job.delay_s.p95)} 分、"
-        f"枠の超過 {job.overrun_share:.1%}、期限遅れ {job.late_share:.1%}{missed}"
+        f"{job.label}：計画終了から平均 {_mean(job.delay_s)} 分、95 % 点 {_percentile(job.delay_s)}、"
+        f"枠を超える確率 {_chance(job.overran, job.overrun_share)}、"
+        f"期限に遅れる確率 {_chance(job.missed, job.late_share)}"
     )
+
+
+def _chance(proportion: Proportion | None, share: float) -> str:
+    """In how many replications it happens; of records without that, in how many runs."""
+    if proportion is None:
+        return f"{100 * share:.1f} %"
+    return f"{100 * proportion.share:.1f} %（{100 * proportion.low_95:.1f}〜{100 * proportion.high_95:.1f}）"
+
+
+def _percentile(estimate: Estimate) -> str:
+    low, high = ("" if end is None else signed_minutes(end) for end in (estimate.p95_low, estimate.p95_high))
+    return f"{signed_minutes(estimate.p95)} 分" + (f"（{low}〜{high}）" if low or high else "")
 
 
 def _mean(estimate: Estimate) -> str:

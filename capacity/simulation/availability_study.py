@@ -56,7 +56,9 @@ def availability(
         target=target,
         restore_limit_h=None if level is None else level.restore_h,
         host_failures_per_year=float(found.host_failures.mean()),
+        host_failures_half_width_95=half_width(found.host_failures.astype(np.float64)),
         stranded_per_year=float(found.stranded.mean()),
+        stranded_half_width_95=half_width(found.stranded.astype(np.float64)),
         tenants=_tenants(folder, found, target),
         systems=systems,
     )
@@ -85,6 +87,7 @@ def _systems(folder: PlanFolder, found: OutageYears, target: float | None) -> tu
                 worst_year=float(shares[:, row].min()),
                 target_met=None if target is None else proportion(shares[:, row] >= target),
                 outages_per_year=float(count.mean()),
+                outages_half_width_95=half_width(count),
                 restore_h=mean_h,
                 restore_half_width_95=half_h,
                 longest_h=float(outages.longest_s[:, row].max()) / HOUR_S,
@@ -99,6 +102,7 @@ def _tenants(folder: PlanFolder, found: OutageYears, target: float | None) -> tu
     rows = []
     for tenant, shares in found.of_tenants().items():
         mine = owner == tenant
+        count = found.outages.count[:, mine].sum(axis=1).astype(np.float64)
         rows.append(
             ServiceAvailability(
                 tenant=tenant,
@@ -109,7 +113,8 @@ def _tenants(folder: PlanFolder, found: OutageYears, target: float | None) -> tu
                 half_width_95=half_width(shares),
                 worst_year=float(shares.min()),
                 target_met=None if target is None else proportion(shares >= target),
-                outages_per_year=float(found.outages.count[:, mine].sum(axis=1).mean()),
+                outages_per_year=float(count.mean()),
+                outages_half_width_95=half_width(count),
                 restore_h=None,
                 restore_half_width_95=None,
                 longest_h=float(found.outages.longest_s[:, mine].max()) / HOUR_S,

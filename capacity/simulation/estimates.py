@@ -2,7 +2,8 @@
 
 Replications are independent and equally distributed, runs of one replication are not: every interval counts
 replications. Means: Student's t. Probabilities: Wilson's score interval (Wilson 1927), which stays inside [0, 1] and
-says something even when nothing happened.
+says something even when nothing happened. Percentiles: Woodruff (1952), "Confidence intervals for medians and other
+position measures": the interval of the share of values below, turned back into values.
 """
 
 from __future__ import annotations
@@ -29,9 +30,23 @@ def half_width(means: Floats) -> float | None:
 def estimate(values: Floats) -> Estimate:
     """Mean, its 95 % interval and the 95th percentile of `values` (replication x run)."""
     means = values.mean(axis=1)
-    return Estimate(
-        mean=float(means.mean()), half_width_95=half_width(means), p95=float(np.percentile(values, 95, axis=None))
-    )
+    p95 = float(np.percentile(values, 95, axis=None))
+    low, high = _around_percentile(values, p95, 0.95)
+    return Estimate(mean=float(means.mean()), half_width_95=half_width(means), p95=p95, p95_low=low, p95_high=high)
+
+
+def _around_percentile(values: Floats, percentile: float, share: float) -> tuple[float | None, float | None]:
+    """The 95 % interval of a percentile of clustered values; None at an end beyond the values there are."""
+    replications, runs = values.shape
+    if replications < 2:
+        return None, None
+    below = (values < percentile).mean(axis=1)
+    # Where many values are equal, shares below may not vary; as if independent is then the least that is unknown.
+    spread = max(float(below.std(ddof=1)), math.sqrt(share * (1 - share) / runs)) / math.sqrt(replications)
+    half = float(stats.t.ppf(0.975, replications - 1)) * spread
+    low = float(np.percentile(values, 100 * (share - half), axis=None)) if half <= share else None
+    high = float(np.percentile(values, 100 * (share + half), axis=None)) if share + half < 1 else None
+    return low, high
 
 
 def proportion(happened: Bools) -> Proportion:

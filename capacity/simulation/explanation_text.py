@@ -27,7 +27,7 @@ _SAID: dict[CauseName, str] = {
     "predecessor": "先行処理の終了待ち",
     "window": "バッチ枠が開くまでの待ち",
     "slot": "実行枠（スロット）の空き待ち",
-    "host_failure": "ホストの故障による停止とやり直し",
+    "host_failure": "ホストか拠点の停止とやり直し",
     "own_failure": "処理の失敗とやり直し",
     "work": "処理量の増加",
     "cpu": "CPU の不足",

@@ -95,6 +95,9 @@ class Lateness:
             Quantity("cpu_wait_s"),
             Quantity("further_attempts"),
             Quantity("never_ended"),
+            Quantity("late_runs"),
+            Quantity("overrun_runs"),
+            Quantity("room_short_runs"),
             Quantity("deadline_missed", kind="chance"),
             Quantity("window_overrun", kind="chance"),
             Quantity("rerun_room_lost", kind="chance"),
@@ -115,6 +118,7 @@ class Lateness:
         room = (self._window_s - end_s - self._rerun_s)[self._keeps_room]
         ready_s = np.minimum(result.ready_s[rows], self._horizon_s)
         waits = stretch_s(system, result, self._horizon_s)[rows]
+        unfailed = (result.attempts[rows] <= 1)[self._keeps_room]
         least_room = float(room.min()) if len(room) else 0.0
         alone = [
             delay.mean(),
@@ -128,6 +132,10 @@ class Lateness:
             waits.mean(),
             float((result.attempts[rows] > 1).sum()),
             float((~np.isfinite(result.end_s[rows])).sum()),
+            float((lateness > 0).sum()),
+            float((overrun > 0).sum()),
+            # A run that was done again has used its room for what it is there for.
+            float((unfailed & (room < -TELLABLE_S)).sum()),
             float(lateness.max() > 0),
             float(overrun.max() > 0),
             float(least_room < -TELLABLE_S),

@@ -167,16 +167,34 @@ def _verdict(summaries: Sequence[ScenarioSummary], failed: Sequence[FailedRun], 
         return f"判定：未完 — {size}し、うち {len(failed):,} 回は結果がありません（{first}）"
     if len(summaries) == 1:
         return f"判定：完了 — {size}"
-    for name in LABELS:
-        found = [(f.value.mean, summary.name) for summary in summaries for f in summary.figures if f.name == name]
-        if len({value for value, _ in found}) > 1:
-            best, worst = (chosen(found, key=lambda pair: pair[0]) for chosen in (min, max))
-            label, unit, _ = scale(name)
-            return (
-                f"判定：差あり — {size}。{label}は「{best[1]}」が最小（{spoken(name, best[0])} {unit}）、"
-                f"「{worst[1]}」が最大（{spoken(name, worst[0])} {unit}）"
-            )
-    return f"判定：差なし — {size}し、遅れはどの条件でも同じです"
+    differing = [name for name in LABELS if len({value for value, _ in _means(summaries, name)}) > 1]
+    if not differing:
+        return f"判定：差なし — {size}し、遅れはどの条件でも同じです"
+    sure = next((name for name in differing if _differs_surely(summaries, name)), None)
+    name = sure or differing[0]
+    best, worst = (chosen(_means(summaries, name), key=lambda pair: pair[0]) for chosen in (min, max))
+    label, unit, _ = scale(name)
+    extremes = (
+        f"{label}は「{best[1]}」が最小（{spoken(name, best[0])} {unit}）、"
+        f"「{worst[1]}」が最大（{spoken(name, worst[0])} {unit}）"
+    )
+    if sure is not None:
+        return f"判定：差あり — {size}。{extremes}"
+    why = "種が 1 つでは差に区間がありません" if len(sweep.seeds) == 1 else "0 を含まない差の区間はありません"
+    return f"判定：差は不確か — {size}。{extremes}。{why}"
+
+
+def _means(summaries: Sequence[ScenarioSummary], name: str) -> list[tuple[float, str]]:
+    return [(f.value.mean, summary.name) for summary in summaries for f in summary.figures if f.name == name]
+
+
+def _differs_surely(summaries: Sequence[ScenarioSummary], name: str) -> bool:
+    """Whether the interval of some scenario's paired difference to the first leaves out 0."""
+    differences = [f.difference for summary in summaries for f in summary.figures if f.name == name]
+    return any(
+        d is not None and d.low_95 is not None and d.high_95 is not None and (d.low_95 > 0 or d.high_95 < 0)
+        for d in differences
+    )
 
 
 def main_figures(summary: SweepSummary) -> list[str]:

@@ -50,8 +50,8 @@ class Range:
 
 
 ANY = Range("数")
-NOT_NEGATIVE = Range("0 以上の数", 0.0)
-POSITIVE = Range("0 より大きい数", 0.0, low_allowed=False)
+NOT_NEGATIVE = Range(" 0 以上の数", 0.0)
+POSITIVE = Range(" 0 より大きい数", 0.0, low_allowed=False)
 
 
 class Names(Sequence[str]):

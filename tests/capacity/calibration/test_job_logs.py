@@ -119,7 +119,7 @@ def test_equal_logs_give_equal_blocks_and_the_order_of_jobs_does_not_matter(tmp_
         ),
         ("2026-04-01 22:00:00,", "0001-01-01 00:00:00+09:00,", "jobs.csv:2: start は日時です（0001-01-01"),
         ("2026-04-01 22:00:00,", "2026-04-09 22:00:00,", "jobs.csv:2: end（2026-04-01 22:"),
-        (",2\n", ",0\n", "jobs.csv:2: cores は0 より大きい数です（0）"),
+        (",2\n", ",0\n", "jobs.csv:2: cores は 0 より大きい数です（0）"),
         (",2\n", "\n", "jobs.csv:2: 列数が 5 です。正しくは 6"),
     ],
 )

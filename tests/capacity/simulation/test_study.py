@@ -174,6 +174,8 @@ def test_every_figure_has_its_interval_and_order(folder):
         assert (figure.method == "wilson") == (figure.name in CHANCES)
     for job in result.jobs:
         assert job.missed.low_95 <= job.missed.share <= job.missed.high_95
+        assert job.overran.low_95 <= job.overran.share <= job.overran.high_95
+        assert job.delay_s.p95_low is None or job.delay_s.p95_low <= job.delay_s.p95
     assert by_name(result, "worst_delay_s").mean >= by_name(result, "mean_delay_s").mean
 
 

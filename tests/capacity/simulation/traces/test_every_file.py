@@ -178,10 +178,10 @@ def test_parquet_may_hold_whole_numbers_dictionaries_and_lists(tmp_path):
         ("hosts.csv", "100,wan", "100,lan", "hosts.csv:2: line の lan は定義されていません"),
         ("hosts.csv", "80,300", "80,", "hosts.csv:2: idle_w と full_w は両方書くか、両方空にしてください"),
         ("hosts.csv", "80,300", "80,30", "hosts.csv:2: full_w（30）が idle_w（80）より小さい値です"),
-        ("vms.csv", "a,h,2,1,2", "a,h,2,1,0", "vms.csv:2: weight は0 より大きい数です（0）"),
+        ("vms.csv", "a,h,2,1,2", "a,h,2,1,0", "vms.csv:2: weight は 0 より大きい数です（0）"),
         ("runs.csv", "night,print", "day,print", "runs.csv:2: calendar の day は定義されていません"),
         ("runs.csv", "night,print", "night,scan", "runs.csv:2: pool の scan は定義されていません"),
-        ("runs.csv", "print,3,4,10", "print,3,-4,10", "runs.csv:2: failed_cpu_s は0 以上の数です（-4）"),
+        ("runs.csv", "print,3,4,10", "print,3,-4,10", "runs.csv:2: failed_cpu_s は 0 以上の数です（-4）"),
         (
             "runs.csv",
             "first,a,0,8,,,,,200,50,night",
@@ -189,8 +189,8 @@ def test_parquet_may_hold_whole_numbers_dictionaries_and_lists(tmp_path):
             "runs.csv:2: 決して始められません（calendar noon は 2.0 秒で最後に閉じ、release_s は 2.0 です）",
         ),
         ("online.csv", "b,5,20", "b,20,20", "online.csv:3: 時刻が順に並んでいません（20.0 から 20.0）"),
-        ("online.csv", "b,5,20,0.5", "b,5,20,-1", "online.csv:3: cores は0 以上の数です（-1）"),
-        ("vcpu_changes.csv", "a,20,4", "a,20,0", "vcpu_changes.csv:3: vcpu は0 より大きい数です（0）"),
+        ("online.csv", "b,5,20,0.5", "b,5,20,-1", "online.csv:3: cores は 0 以上の数です（-1）"),
+        ("vcpu_changes.csv", "a,20,4", "a,20,0", "vcpu_changes.csv:3: vcpu は 0 より大きい数です（0）"),
         ("moves.csv", "b,60,90", "b,60,50", "moves.csv:2: 時刻が順に並んでいません（60.0 から 50.0）"),
         ("moves.csv", "false", "perhaps", "moves.csv:2: keeps_work は true か false です（perhaps）"),
         (
@@ -207,7 +207,7 @@ def test_parquet_may_hold_whole_numbers_dictionaries_and_lists(tmp_path):
             "windows.csv:4: 時刻が順に並んでいません（50.0 の後に 40.0 から 200.0）",
         ),
         ("pools.csv", "print,2", "print,0", "pools.csv:2: slots は 1 以上の整数です（0）"),
-        ("lines.csv", "wan,10", "wan,inf", "lines.csv:2: mib_s は0 より大きい数です（inf）"),
+        ("lines.csv", "wan,10", "wan,inf", "lines.csv:2: mib_s は 0 より大きい数です（inf）"),
         ("lines.csv", "wan,10", "wan;2,10", "lines.csv:2: id が空か「;」を含みます（wan;2）"),
     ],
 )

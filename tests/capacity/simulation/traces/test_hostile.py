@@ -118,7 +118,7 @@ def test_every_mistake_is_listed_and_long_lists_are_counted(tmp_path):
     problems = refusal(trace)
     assert problems[:3] == (
         "runs.csv:2: vm の nowhere は定義されていません",
-        "runs.csv:2: cpu_s は0 以上の数です（nan）",
+        "runs.csv:2: cpu_s は 0 以上の数です（nan）",
         "runs.csv:3: vm の nowhere は定義されていません",
     )
     assert problems[-1] == "ほか 9,900 件の誤りがあります"
@@ -129,7 +129,7 @@ def test_lines_are_those_of_the_file_also_after_blank_and_broken_ones(tmp_path):
     runs = 'id,vm,release_s,cpu_s,max_cores,after\n\na,v,0,1,,\n\n"b\nc",v,0,x,,\n'
     vms = "id,host,vcpu,slots\nv,h,1,\n"
     trace = write(tmp_path, {"hosts.csv": "id,cores\nh,4\n", "vms.csv": vms, "runs.csv": runs})
-    assert refusal(trace) == ("runs.csv:6: cpu_s は0 以上の数です（x）",)
+    assert refusal(trace) == ("runs.csv:6: cpu_s は 0 以上の数です（x）",)
 
 
 def test_only_the_circle_is_named_not_who_waits_for_it(tmp_path):

@@ -69,8 +69,8 @@ def test_one_lag_holds_for_all_predecessors(tmp_path):
 @pytest.mark.parametrize(
     ("name", "old", "new", "problem"),
     [
-        ("hosts.csv", "h,4", "h,0", "hosts.csv:2: cores は0 より大きい数です（0）"),
-        ("hosts.csv", "h,4", "h,nan", "hosts.csv:2: cores は0 より大きい数です（nan）"),
+        ("hosts.csv", "h,4", "h,0", "hosts.csv:2: cores は 0 より大きい数です（0）"),
+        ("hosts.csv", "h,4", "h,nan", "hosts.csv:2: cores は 0 より大きい数です（nan）"),
         ("hosts.csv", "h,4", "h,4\nh,5", "hosts.csv:3: id h は 2 行目にもあります"),
         (
             "hosts.csv",
@@ -81,7 +81,7 @@ def test_one_lag_holds_for_all_predecessors(tmp_path):
         ("vms.csv", "b,h,,", "b,x,,", "vms.csv:3: host の x は定義されていません"),
         ("vms.csv", "a,h,2,1", "a,h,2,1.5", "vms.csv:2: slots は 1 以上の整数か空です（1.5）"),
         ("vms.csv", "a,h,2,1", "a,h,2", "vms.csv:2: 列数が 3 です。正しくは 4"),
-        ("runs.csv", "first,a,0,8", "first,a,0,-8", "runs.csv:2: cpu_s は0 以上の数です（-8）"),
+        ("runs.csv", "first,a,0,8", "first,a,0,-8", "runs.csv:2: cpu_s は 0 以上の数です（-8）"),
         ("runs.csv", "first,a,0,8", "first,a,x,8", "runs.csv:2: release_s は数です（x）"),
         ("runs.csv", "first;second,,1;0.5", "first;third,,", "runs.csv:4: after の third は定義されていません"),
         ("runs.csv", "1;0.5", "1;0.5;2", "runs.csv:4: lag_s の数が 3 です。正しくは 1 または 2"),
