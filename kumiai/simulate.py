@@ -99,6 +99,10 @@ def simulate(
         raise RefusedError("-o OUT は --trace のときだけ使います。計画の結果はそのフォルダーに入ります")
     if week is not None and night is not None:
         raise RefusedError("--week と --night はどちらか一方だけを指定してください")
+    for option, word in (("--night", night), ("--until", until), ("--online", online),
+                         ("--fail-host", fail_host), ("--lose-site", lose_site)):  # fmt: skip
+        if word is not None and not word.partition("@")[0].strip():
+            raise RefusedError(f"{option}: 値が空です。値を書くか、{option} を外してください")
     options = {
         "week": ("--week", week),
         "night": ("--night", night),
