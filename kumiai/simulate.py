@@ -79,13 +79,15 @@ def simulate(
     """最も混む週（または夜）を乱しながら繰り返し模擬する。または他者のトレースを再生する。"""
     if engine not in ENGINES:
         raise RefusedError(f"--engine: 知らない計算方法です（{engine}）。fast か simpy を指定してください")
-    if directory is not None and directory.is_file() and trace is None:
+    if trace is not None or (directory is not None and directory.is_file()):
         of_plans = {"--week": week, "--night": night, "--replications": replications, "--until": until,
                     "--online": online, "--load": load, "--disturb": disturb, "--fail-host": fail_host,
-                    "--lose-site": lose_site, "--set": further or None}  # fmt: skip
+                    "--lose-site": lose_site, "--set": further or None, "--growth": growth,
+                    "--availability": availability}  # fmt: skip
         given = [option for option, word in of_plans.items() if word is not None]
         if given:
             raise RefusedError(f"{'、'.join(given)} は計画フォルダーを模擬するときだけ使います")
+    if directory is not None and directory.is_file() and trace is None:
         simulate_estate(directory, output, memory_limit, as_json, ENGINES[engine])
         return
     if memory_limit is not None:
