@@ -30,6 +30,7 @@ EXAMPLES = dict(zip(FORMS, ("x", "x", "00:00-24:00", "0 days", "x.x", "/x", "tes
 """A text that matches, by pattern: it stands in for a wrong one while the rest of a file is checked."""
 
 _DATE = "日付ではありません（{found}）。実在する日付を 2027-04-01 の形で書いてください"
+_MOMENT = "日時ではありません（{found}）。実在する日時を 2027-04-01T22:00:00+09:00 の形で書いてください"
 _MAPPING = "対応表が要ります（{found}）。「キー: 値」の並びで書いてください"
 _LIST = "リストが要ります（{found}）。「- 」の並びか [ ] で書いてください"
 _SENTENCES = {
@@ -37,6 +38,10 @@ _SENTENCES = {
     "date_type": _DATE,
     "date_from_datetime_parsing": _DATE,
     "date_from_datetime_inexact": _DATE,
+    "datetime_parsing": _MOMENT,
+    "datetime_type": _MOMENT,
+    "datetime_from_date_parsing": _MOMENT,
+    "datetime_object_invalid": _MOMENT,
     "model_type": _MAPPING,
     "model_attributes_type": _MAPPING,
     "dict_type": _MAPPING,

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -90,7 +90,11 @@ def validate(
 def _numbers_for_dates(root: Node, model: type[BaseModel]) -> Iterator[tuple[tuple[Step, ...], Node]]:
     """Texts of digits where a date is wanted: pydantic would read `"1893456000"` as seconds since 1970."""
     for path, node in _scalars(root, ()):
-        if isinstance(node.value, str) and _NUMBER.fullmatch(node.value) and date in types_at(model, path):
+        if (
+            isinstance(node.value, str)
+            and _NUMBER.fullmatch(node.value)
+            and any(tp in (date, datetime) for tp in types_at(model, path))
+        ):
             yield path, node
 
 

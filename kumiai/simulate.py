@@ -79,13 +79,15 @@ def simulate(
     """最も混む週（または夜）を乱しながら繰り返し模擬する。または他者のトレースを再生する。"""
     if engine not in ENGINES:
         raise RefusedError(f"--engine: 知らない計算方法です（{engine}）。fast か simpy を指定してください")
-    if directory is not None and directory.is_file() and trace is None:
+    if trace is not None or (directory is not None and directory.is_file()):
         of_plans = {"--week": week, "--night": night, "--replications": replications, "--until": until,
                     "--online": online, "--load": load, "--disturb": disturb, "--fail-host": fail_host,
-                    "--lose-site": lose_site, "--set": further or None}  # fmt: skip
+                    "--lose-site": lose_site, "--set": further or None, "--growth": growth,
+                    "--availability": availability}  # fmt: skip
         given = [option for option, word in of_plans.items() if word is not None]
         if given:
             raise RefusedError(f"{'、'.join(given)} は計画フォルダーを模擬するときだけ使います")
+    if directory is not None and directory.is_file() and trace is None:
         simulate_estate(directory, output, memory_limit, as_json, ENGINES[engine])
         return
     if memory_limit is not None:
@@ -99,6 +101,10 @@ def simulate(
         raise RefusedError("-o OUT は --trace のときだけ使います。計画の結果はそのフォルダーに入ります")
     if week is not None and night is not None:
         raise RefusedError("--week と --night はどちらか一方だけを指定してください")
+    for option, word in (("--night", night), ("--until", until), ("--online", online),
+                         ("--fail-host", fail_host), ("--lose-site", lose_site)):  # fmt: skip
+        if word is not None and not word.partition("@")[0].strip():
+            raise RefusedError(f"{option}: 値が空です。値を書くか、{option} を外してください")
     options = {
         "week": ("--week", week),
         "night": ("--night", night),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 WORKERS = 2
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(GiB|MiB)")
+_MOST = 1e9
 _UNITS = {"GiB": 1024**3, "MiB": 1024**2}
 
 
@@ -80,7 +81,7 @@ def simulate_estate(
 
 def _bytes(text: str) -> int:
     found = _SIZE.fullmatch(text.strip())
-    if found is None or float(found.group(1)) <= 0:
+    if found is None or not 0 < float(found.group(1)) <= _MOST:
         raise RefusedError(
             f"--memory-limit: 量が正しくありません（{text[:40]}）。4GiB や 800MiB のように書いてください"
         )

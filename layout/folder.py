@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from estate.resolved import ResolvedEstate
 
-from . import consistency, documents, exchange, layout_file, parquet
+from . import consistency, documents, exchange, layout_file, parquet, run_checks
 from .errors import FolderError
 from .layout_file import LAYOUT_FILE, layout_bytes, layout_digest
 from .records import Layout, RunRecord
@@ -160,7 +160,8 @@ def read(path: Path) -> PlanFolder:
 
 def read_planned(path: Path) -> PlanFolder:
     """The plan folder at `path`, for those who build on the plan: raises FolderError where `layout.json` or
-    `estate.json` was changed after planning too, so that no result speaks of a plan that nobody made.
+    `estate.json` was changed after planning too, so that no result speaks of a plan that nobody made, and where runs or
+    online loads are none that a planner writes.
     """
     folder = read(path)
     for name, recorded, found in (
@@ -172,4 +173,6 @@ def read_planned(path: Path) -> PlanFolder:
                 f"{name}: 計画の後で書き換えられています（{RUN_FILE} の記録 {recorded[:12]}…、実際 {found[:12]}…）。"
                 "計画し直してください"
             )
+    run_checks.require_runs(folder.runs, "runs.parquet")
+    run_checks.require_online(folder.online, "online.parquet")
     return folder

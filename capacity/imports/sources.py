@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ class SourceFile:
     def __init__(self, path: Path, mistakes: Mistakes) -> None:
         data = read_bytes(path, mistakes)
         mistakes.check()
-        self.name = path.name
+        # A name that is not UTF-8 comes with lone surrogates, which no table and no document takes.
+        self.name = os.fsencode(path.name).decode(errors="replace")
         self.data = data if data is not None else b""
 
     @property

@@ -16,6 +16,7 @@ from layout.errors import FolderError
 from layout.folder import FolderContents
 from layout.records import VmRecord
 
+from . import validity
 from .columns import SimulationInput
 from .records import OnlineLoad, Relocation, SimulatedHost, SimulatedRun, SimulatedVm, VcpuStep
 from .settings import Settings
@@ -129,6 +130,10 @@ def read_span(
         calendars=calendars,
         online_first=(settings.online or folder.estate.policy.online) == "first",
     )
+    try:
+        validity.check(system)
+    except ValueError as error:
+        raise FolderError(f"{about}: runs.parquet の内容が矛盾しています（{error}）") from None
     return Week(
         monday=monday_of(start.date()),
         start=start,

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import queue
+import socket
+import struct
 import time
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -23,6 +25,8 @@ WITHOUT_WORKERS_S = 60.0
 _AHEAD = 3
 """Tasks in flight per thread of the cluster: enough that no worker waits for this machine."""
 _LOOK_S = 1.0
+_GREETING = struct.Struct("<QQ")
+_LONGEST_GREETING = 1 << 20
 
 _Client: TypeAlias = Any
 _Future: TypeAlias = Any
@@ -146,6 +150,34 @@ class _Watch:
             )
 
 
+def _greeted(scheduler: str) -> None:
+    """Raises ClusterError unless something at the address greets as a scheduler does.
+
+    A scheduler speaks first: the length of a short message and the number of its parts, as two 64-bit numbers
+    (`distributed.comm.tcp`). The library takes what any other program says for such lengths and asks for that much
+    memory, or waits for minutes where nothing is said.
+    """
+    host, _, port = scheduler.removeprefix("tcp://").rpartition(":")
+    said = b""
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_S) as connection:
+            until = time.monotonic() + CONNECT_S
+            while len(said) < _GREETING.size and (left := until - time.monotonic()) > 0:
+                connection.settimeout(left)
+                piece = connection.recv(_GREETING.size - len(said))
+                if not piece:
+                    break
+                said += piece
+    except (OSError, OverflowError) as error:
+        reason = f"{CONNECT_S:.0f} 秒待っても応答がありません" if isinstance(error, TimeoutError) else str(error)
+        raise ClusterError(f"{scheduler}: スケジューラーに接続できません（{reason}）") from None
+    length, parts = _GREETING.unpack(said) if len(said) == _GREETING.size else (0, 0)
+    if not 0 < 8 * parts < length < _LONGEST_GREETING:
+        raise ClusterError(
+            f"{scheduler}: dask.distributed のスケジューラーではありません。アドレスとポートを確かめてください"
+        )
+
+
 @contextmanager
 def _connected(scheduler: str) -> Iterator[_Client]:
     import dask
@@ -158,6 +190,7 @@ def _connected(scheduler: str) -> Iterator[_Client]:
         "distributed.admin.large-graph-warning-threshold": "4 GiB",
         "distributed.comm.timeouts.connect": f"{CONNECT_S:.0f}s",
     }
+    _greeted(scheduler)
     with dask.config.set(settings):
         try:
             client: _Client = Client(scheduler, timeout=CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]

@@ -231,3 +231,10 @@ def test_a_folder_without_one_of_its_files_is_refused(ask, lab_plan, command, na
     answer = ask(*command, lab_plan)
     assert (answer.code, answer.out) == (2, "")
     assert len(answer.err.splitlines()) == 1
+
+
+def test_options_of_plans_are_refused_for_a_trace(ask, trace, tmp_path):
+    answer = ask("simulate", "--trace", trace, "-o", tmp_path / "out", "--growth", 2, "--load", 3)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == "--load、--growth は計画フォルダーを模擬するときだけ使います\n"
+    assert not (tmp_path / "out").exists()

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from layout import folder, results
@@ -60,9 +62,14 @@ def test_json_and_text_agree_and_the_result_stays(ask, lab_plan):
         (["--set", "printers"], "--set: KEY=VALUE の形"),
         (["--set", "printer=2"], "--set printer: 知らないキーです"),
         (["--set", "printers=two"], "--set printers: 整数が要ります"),
-        (["--fail-host", "nobody"], "ホスト nobody は layout.json にありません"),
-        (["--fail-host", "lab01@nonsense"], "--fail-host"),
-        (["--lose-site", "nowhere"], "拠点 nowhere"),
+        (["--fail-host", "nobody"], "ホスト「nobody」は layout.json にありません"),
+        (["--fail-host", "lab01@nonsense"], "--fail-host: 日時ではありません（「nonsense」）"),
+        (["--fail-host", "lab01@1893456000"], "--fail-host: 日時ではありません"),
+        (["--fail-host", ""], "--fail-host: 値が空です"),
+        (["--lose-site", "@2027-06-01T00:00"], "--lose-site: 値が空です"),
+        (["--night", ""], "--night: 値が空です"),
+        (["--until", " "], "--until: 値が空です"),
+        (["--lose-site", "nowhere"], "拠点「nowhere」"),
         (["--engine", "slow"], "--engine: 知らない計算方法です"),
     ],
 )
@@ -136,3 +143,21 @@ def test_ctrl_c_keeps_finished_replications(lab_plan):
     assert saved["interrupted"] is True
     assert 0 < saved["replications"] < 100_000
     assert f"終わった {saved['replications']:,} 回" in err
+
+
+def test_runs_that_wait_for_each_other_are_named_before_anything_starts(ask, lab_plan):
+    table = pq.read_table(lab_plan / "runs.parquet").sort_by("start")
+    ids = table["run_id"].to_pylist()
+    week = [0, 1]
+    after = table["after"].to_pylist()
+    for row, other in zip(week, reversed(week), strict=True):
+        after[row] = [{"run": ids[other], "lag_s": 0.0, "lag_business_h": 0.0}]
+    changed = pa.array(after, table.schema.field("after").type)
+    pq.write_table(table.set_column(table.schema.get_field_index("after"), "after", changed), lab_plan / "runs.parquet")
+    before = all_files(lab_plan)
+    answer = ask("simulate", lab_plan, "--week", table["start"][0].as_py().date().isoformat())
+    assert (answer.code, answer.out, len(answer.err.splitlines())) == (2, "", 1)
+    assert "runs.parquet の内容が矛盾しています" in answer.err
+    assert ids[0] in answer.err
+    assert ids[1] in answer.err
+    assert all_files(lab_plan) == before

@@ -58,6 +58,8 @@ def test_both_engines_answer_alike(ask, estate_file, tmp_path):
         (("-o", "OUT", "--memory-limit", "0GiB"), "4GiB や 800MiB"),
         (("-o", "OUT", "--memory-limit", "-1GiB"), "4GiB や 800MiB"),
         (("-o", "OUT", "--memory-limit", "naniGiB"), "4GiB や 800MiB"),
+        (("-o", "OUT", "--memory-limit", "9" * 400 + "GiB"), "4GiB や 800MiB"),
+        (("-o", "OUT", "--growth", "3", "--availability", "2"), "--growth、--availability は計画フォルダー"),
         (("-o", "OUT", "--engine", "abacus"), "fast か simpy"),
         (("-o", "OUT", "--night", "busiest", "--replications", "3"), "--night、--replications は計画フォルダー"),
         (("-o", "USED"), "置き換えません"),

@@ -13,6 +13,8 @@ from capacity.records import Bools, Ints
 from estate.base_records import JobKind
 from estate.clock import JST
 from estate.disturbance_records import FailedRun, HostFailure, LateStart, SiteLoss
+from estate.findings import maybe
+from estate.problems import shown
 from layout.errors import FolderError
 from layout.folder import FolderContents
 
@@ -236,7 +238,8 @@ def _given_host(
         return ()
     host = next((row for row, host in enumerate(folder.layout.hosts) if host.id == name), None)
     if host is None:
-        raise FolderError(f"failed_host: ホスト {name} は layout.json にありません")
+        known = maybe(name, (host.id for host in folder.layout.hosts))
+        raise FolderError(f"failed_host: ホスト{shown(name)}は layout.json にありません{known}")
     if record is None:
         raise FolderError("この計画の構成ファイルにはホストの故障（disturbances.host_failure）の大きさがありません")
     at_s = _moment_s(folder, week, settings.failed_host_at, folder.layout.hosts[host].site, "failed_host_at")
@@ -249,8 +252,9 @@ def _given_site(
     name = settings.lost_site
     if name is None:
         return ()
-    if name not in {host.site for host in folder.layout.hosts}:
-        raise FolderError(f"lost_site: 拠点 {name} のホストは layout.json にありません")
+    sites = {host.site for host in folder.layout.hosts}
+    if name not in sites:
+        raise FolderError(f"lost_site: 拠点{shown(name)}のホストは layout.json にありません{maybe(name, sites)}")
     if record is None:
         raise FolderError("この計画の構成ファイルには拠点の喪失（disturbances.site_loss）の大きさがありません")
     at_s = _moment_s(folder, week, settings.lost_site_at, name, "lost_site_at")

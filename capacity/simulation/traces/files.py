@@ -70,9 +70,13 @@ class Table:
     def _lines(self) -> list[int]:
         if self.lines or self.name.endswith(".parquet"):
             return self.lines
-        reader = csv.reader(_text(self.data))
-        next(reader)
-        return [reader.line_num for cells in reader if cells]
+        allowed = csv.field_size_limit(_LONGEST_CELL)
+        try:
+            reader = csv.reader(_text(self.data))
+            next(reader)
+            return [reader.line_num for cells in reader if cells]
+        finally:
+            csv.field_size_limit(allowed)
 
 
 def read_table(directory: Path, wanted: TableFormat, mistakes: Mistakes, *, optional: bool = False) -> Table:
@@ -229,13 +233,16 @@ def _read_parquet(name: str, data: bytes, wanted: TableFormat, mistakes: Mistake
 
 
 def _plain_type(values: pa.ChunkedArray) -> pa.Array | None:
-    """Text or float64; None for anything else. Lists of text are joined with `;`."""
+    """Text or float64; None for anything else. Lists of text without empty entries are joined with `;`."""
     kind = values.type
     if pa.types.is_dictionary(kind):
         values = values.cast(kind.value_type)
         kind = values.type
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         if not (pa.types.is_string(kind.value_type) or pa.types.is_large_string(kind.value_type)):
+            return None
+        # Joining a list that holds an empty entry would empty the whole cell: predecessors would be lost in silence.
+        if pc.list_flatten(values).null_count:
             return None
         values = pc.binary_join(values, ";")
         kind = values.type

@@ -1,5 +1,7 @@
 """Bitbrains traces: one CSV file per VM."""
 
+import os
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -112,3 +114,12 @@ def test_any_bytes_are_refused_or_imported(folder, data, odd, tail):
     if isinstance(answer, ImportedTrace):
         write_trace(folder / "trace", answer.tables, answer.document())
     assert answer
+
+
+def test_a_file_name_that_is_not_utf_8_still_names_a_vm(tmp_path):
+    source = write(tmp_path / "source", one=ONE)
+    (source / "one.csv").rename(source / os.fsdecode(b"\xffone.csv"))
+    trace = read_bitbrains(source)
+    assert trace.tables["vms"].column("id").to_pylist() == ["�one"]
+    write_trace(tmp_path / "trace", trace.tables, trace.document())
+    assert read(tmp_path / "trace").system.vms.ids[0] == "�one"

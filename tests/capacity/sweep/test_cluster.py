@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -163,3 +164,31 @@ def test_no_scheduler_is_told(monkeypatch):
     run = partial(cluster.run, [order(0)], {PLAN.digest: PLAN}, work=obey)
     with pytest.raises(ClusterError, match=r"^tcp://127.0.0.1:9: スケジューラーに接続できません"):
         list(run(scheduler="tcp://127.0.0.1:9"))
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "dask.distributed のスケジューラーではありません"),
+        (b"\x05\0\0\0\0\0\0\0" + b"\xff" * 100, "dask.distributed のスケジューラーではありません"),
+        (b"", "スケジューラーに接続できません（1 秒待っても応答がありません）"),
+    ],
+    ids=["web server", "garbage", "silence"],
+)
+def test_another_program_at_the_address_is_told(monkeypatch, said, message):
+    monkeypatch.setattr(cluster, "CONNECT_S", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        over = threading.Event()
+
+        def answer():
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(said)
+                over.wait()
+
+        threading.Thread(target=answer, daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(ClusterError) as refused:
+            list(cluster.run([order(0)], {PLAN.digest: PLAN}, scheduler=address, work=obey))
+        over.set()
+    assert str(refused.value).startswith(f"{address}: {message}")

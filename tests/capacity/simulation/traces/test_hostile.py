@@ -156,3 +156,23 @@ def test_a_run_may_wait_for_very_many_others(tmp_path):
         header = f"{quote}id{quote},vm,release_s,cpu_s,max_cores,after\n"
         system = read_trace(write(tmp_path, {**tables, "runs.csv": header + rows}))
         assert system.runs.after[-60_000:].tolist() == list(range(60_000))
+
+
+def test_a_mistake_in_a_file_of_very_long_names_has_its_line(tmp_path):
+    name = "x" * 200_000
+    runs = f"id,vm,release_s,cpu_s,max_cores,after\n{name},v,0,1,,\nb,v,0,NaN,,\n"
+    vms = "id,host,vcpu,slots\nv,h,1,\n"
+    trace = write(tmp_path, {"hosts.csv": "id,cores\nh,4\n", "vms.csv": vms, "runs.csv": runs})
+    assert refusal(trace) == ("runs.csv:3: cpu_s は0 以上の数です（NaN）",)
+
+
+def test_no_predecessor_is_lost_beside_an_empty_one(tmp_path):
+    columns = {"id": ["a", "b", "c"], "vm": ["v"] * 3, "release_s": [0.0] * 3, "cpu_s": [1.0] * 3}
+    after = pa.array([[], None, ["a", None]], pa.list_(pa.string()))
+    trace = write(tmp_path, {"hosts.csv": "id,cores\nh,4\n", "vms.csv": "id,host,vcpu,slots\nv,h,1,\n"})
+    pq.write_table(pa.table({**columns, "max_cores": [1.0] * 3, "after": after}), trace / "runs.parquet")
+    (trace / "runs.csv").unlink(missing_ok=True)
+    assert refusal(trace)[0].startswith("runs.parquet: after の型は list<")
+    whole = pa.array([[], None, ["a", "b"]], pa.list_(pa.string()))
+    pq.write_table(pa.table({**columns, "max_cores": [1.0] * 3, "after": whole}), trace / "runs.parquet")
+    assert read_trace(trace).runs.after.tolist() == [0, 1]
