@@ -70,7 +70,7 @@ def simulate(
         int | None, typer.Option(metavar="YEARS", help="ホストが故障する一年をこの回数だけ繰り返した稼働率と復旧時間")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="乱数の種")] = 0,
-    workers: Annotated[int, typer.Option(min=1, max=256, help="並列に使うプロセス数（結果は変わらない）")] = 2,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="並列の数（結果は変わらない）")] = 2,
     memory_limit: Annotated[
         str | None, typer.Option(metavar="SIZE", help="構成ファイルの模擬に使うメモリの上限 (例 4GiB)")
     ] = None,
