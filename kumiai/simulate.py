@@ -101,10 +101,9 @@ def simulate(
         raise RefusedError("-o OUT は --trace のときだけ使います。計画の結果はそのフォルダーに入ります")
     if week is not None and night is not None:
         raise RefusedError("--week と --night はどちらか一方だけを指定してください")
-    for option, word in (("--night", night), ("--until", until), ("--online", online),
-                         ("--fail-host", fail_host), ("--lose-site", lose_site)):  # fmt: skip
-        if word is not None and not word.partition("@")[0].strip():
-            raise RefusedError(f"{option}: 値が空です。値を書くか、{option} を外してください")
+    _refuse_empty(
+        {"--night": night, "--until": until, "--online": online, "--fail-host": fail_host, "--lose-site": lose_site}
+    )
     options = {
         "week": ("--week", week),
         "night": ("--night", night),
@@ -137,6 +136,13 @@ def _answered(
         show_availability(directory, settings, availability, as_json=as_json)
     else:
         _simulated(directory, settings, workers, as_json=as_json)
+
+
+def _refuse_empty(words: dict[str, str | None]) -> None:
+    """An empty word would say "as the estate file says": somebody's shell variable was not set."""
+    for option, word in words.items():
+        if word is not None and not word.partition("@")[0].strip():
+            raise RefusedError(f"{option}: 値が空です。値を書くか、{option} を外してください")
 
 
 def disturbed(disturb: str | None) -> dict[str, tuple[str, str]]:
