@@ -163,7 +163,7 @@ def test_a_mistake_in_a_file_of_very_long_names_has_its_line(tmp_path):
     runs = f"id,vm,release_s,cpu_s,max_cores,after\n{name},v,0,1,,\nb,v,0,NaN,,\n"
     vms = "id,host,vcpu,slots\nv,h,1,\n"
     trace = write(tmp_path, {"hosts.csv": "id,cores\nh,4\n", "vms.csv": vms, "runs.csv": runs})
-    assert refusal(trace) == ("runs.csv:3: cpu_s は0 以上の数です（NaN）",)
+    assert refusal(trace) == ("runs.csv:3: cpu_s は 0 以上の数です（NaN）",)
 
 
 def test_no_predecessor_is_lost_beside_an_empty_one(tmp_path):
