@@ -89,12 +89,23 @@ def _explained() -> int:
     return code
 
 
-def _code(app: Callable[[], object]) -> int:
+def _code(app: Callable[..., object]) -> int:
+    from typer.exceptions import TyperException
+
+    from .terminal import tell
+    from .usage import sentence
+
     try:
-        app()
+        answer = app(prog_name="kumiai", standalone_mode=False)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else FAILURE if stop.code else 0
-    return 0
+    except TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            tell(str(error.args[0]))
+        else:
+            tell(sentence(error))
+        return MALFORMED
+    return answer if isinstance(answer, int) else 0
 
 
 def _forget_output() -> None:

@@ -117,11 +117,7 @@ def simulate(
     words = {field: (option, word) for field, (option, word) in options.items() if word is not None}
     words |= disturbed(disturb)
     words |= _scenario("--fail-host", fail_host, "failed_host") | _scenario("--lose-site", lose_site, "lost_site")
-    for pair in further or ():
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise RefusedError(f"--set: KEY=VALUE の形で書いてください（{pair}）")
-        words[key] = (f"--set {key}", value)
+    words |= _further(further or [])
     _answered(directory, settings_of(words), growth, availability, workers, as_json=as_json)
 
 
@@ -157,6 +153,17 @@ def disturbed(disturb: str | None) -> dict[str, tuple[str, str]]:
             f"使えるもの: {'、'.join(DISTURBANCES)}、all、none（コンマで並べる）"
         )
     return {field: ("--disturb", "true" if word in chosen else "false") for word, field in DISTURBANCES.items()}
+
+
+def _further(pairs: list[str]) -> dict[str, tuple[str, str]]:
+    """The settings of `--set`."""
+    words = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise RefusedError(f"--set: KEY=VALUE の形で書いてください（{pair}）")
+        words[key] = (f"--set {key}", value)
+    return words
 
 
 def _scenario(option: str, word: str | None, field: str) -> dict[str, tuple[str, str]]:
