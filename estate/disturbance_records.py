@@ -134,10 +134,10 @@ class ServiceLevel(Sourced):
 
 
 class Overload(Sourced):
-    """From when on a system that is up counts as down."""
+    """From when on a plan does not fit because of its online load."""
 
     unserved_share: Probability
-    """Share of its online load that is not served, over an hour."""
+    """Share of a VM's online load that is not served."""
 
 
 class Disturbances(Record):

@@ -70,7 +70,7 @@ def simulate(
         int | None, typer.Option(metavar="YEARS", help="ホストが故障する一年をこの回数だけ繰り返した稼働率と復旧時間")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="乱数の種")] = 0,
-    workers: Annotated[int, typer.Option(min=1, max=256, help="並列に使うプロセス数（結果は変わらない）")] = 2,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="並列の数（結果は変わらない）")] = 2,
     memory_limit: Annotated[
         str | None, typer.Option(metavar="SIZE", help="構成ファイルの模擬に使うメモリの上限 (例 4GiB)")
     ] = None,
@@ -101,10 +101,9 @@ def simulate(
         raise RefusedError("-o OUT は --trace のときだけ使います。計画の結果はそのフォルダーに入ります")
     if week is not None and night is not None:
         raise RefusedError("--week と --night はどちらか一方だけを指定してください")
-    for option, word in (("--night", night), ("--until", until), ("--online", online),
-                         ("--fail-host", fail_host), ("--lose-site", lose_site)):  # fmt: skip
-        if word is not None and not word.partition("@")[0].strip():
-            raise RefusedError(f"{option}: 値が空です。値を書くか、{option} を外してください")
+    _refuse_empty(
+        {"--night": night, "--until": until, "--online": online, "--fail-host": fail_host, "--lose-site": lose_site}
+    )
     options = {
         "week": ("--week", week),
         "night": ("--night", night),
@@ -137,6 +136,13 @@ def _answered(
         show_availability(directory, settings, availability, as_json=as_json)
     else:
         _simulated(directory, settings, workers, as_json=as_json)
+
+
+def _refuse_empty(words: dict[str, str | None]) -> None:
+    """An empty word would say "as the estate file says": somebody's shell variable was not set."""
+    for option, word in words.items():
+        if word is not None and not word.partition("@")[0].strip():
+            raise RefusedError(f"{option}: 値が空です。値を書くか、{option} を外してください")
 
 
 def disturbed(disturb: str | None) -> dict[str, tuple[str, str]]:

@@ -6,7 +6,7 @@ where that is asked for, through hours in which too much of their online load is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 
@@ -16,8 +16,7 @@ from capacity.records import Floats, Ints
 from estate.clock import JST
 from layout.folder import FolderContents
 
-from .columns import SimulationInput
-from .records import Relocation, SimulationResult
+from .records import Relocation
 from .service_time import ServiceTime, service_time
 from .spans import Interval, common, union
 
@@ -94,15 +93,12 @@ def fiscal_year(folder: FolderContents) -> tuple[datetime, float]:
 def outages(
     served: Sequence[Service],
     relocations: Iterable[Relocation],
-    overloaded: Mapping[int, Sequence[Interval]] | None = None,
 ) -> Outages:
-    """The outages of each system through these restarts, and through overloaded hours of its VMs (by row)."""
+    """The outages of each system through these restarts."""
     down: dict[int, list[Interval]] = {}
     for move in relocations:
         if not move.keeps_work and move.until_s > move.at_s:
             down.setdefault(move.vm, []).append((move.at_s, move.until_s))
-    for vm, hours in (overloaded or {}).items():
-        down.setdefault(vm, []).extend(hours)
     count = len(served)
     found = Outages(np.zeros(count), np.zeros(count, dtype=np.int64), np.zeros(count), np.zeros(count))
     for row, service in enumerate(served):
@@ -117,65 +113,9 @@ def outages(
     return found
 
 
-def overloaded_hours(
-    system: SimulationInput, result: SimulationResult, unserved_share: float
-) -> dict[int, tuple[Interval, ...]]:
-    """Per VM row: clock hours in which more than this share of its online load was not served.
-
-    Raises ValueError where the result has no table of what was served.
-    """
-    table = result.served
-    if table is None:
-        raise ValueError("overloaded hours need the table of what was served")
-    online = table.run < 0
-    found: dict[int, tuple[Interval, ...]] = {}
-    served = [table.vm[online], table.from_s[online], table.until_s[online], table.cores[online]]
-    horizon_s = float(result.end_s[np.isfinite(result.end_s)].max(initial=-np.inf))
-    for vm in np.flatnonzero(system.vms.online_class >= 0).tolist():
-        steps = _online_steps(system, vm, horizon_s)
-        if not len(steps[0]):
-            continue
-        first, last = int(steps[0].min() // HOUR_S), int(-(-steps[1].max() // HOUR_S))
-        edges = np.arange(first, last + 1, dtype=np.float64) * HOUR_S
-        of_vm = served[0] == vm
-        wanted_core_s = _per_hour(edges, *steps)
-        served_core_s = _per_hour(edges, *(column[of_vm] for column in served[1:]))
-        lost = wanted_core_s - served_core_s > unserved_share * wanted_core_s + 1e-6
-        hours = tuple((float(edges[hour]), float(edges[hour + 1])) for hour in np.flatnonzero(lost))
-        if hours:
-            found[vm] = hours
-    return found
-
-
 def _all_down(of_vms: Sequence[Sequence[Interval]]) -> list[Interval]:
     """When all of them are down at once."""
     at_once = union(of_vms[0])
     for spans in of_vms[1:]:
         at_once = common(at_once, spans)
     return at_once
-
-
-def _online_steps(system: SimulationInput, vm: int, horizon_s: float) -> tuple[Floats, Floats, Floats]:
-    """From, until and cores of a VM's online load up to the last end of a run."""
-    own = int(system.vms.online_class[vm])
-    part = slice(int(system.online.ptr[own]), int(system.online.ptr[own + 1]))
-    at_s, cores = system.online.at_s[part], system.online.level[part] * float(system.vms.online_cores[vm])
-    until_s = np.minimum(np.append(at_s[1:], horizon_s), horizon_s)
-    keep = (cores > 0) & (until_s > at_s)
-    return at_s[keep], until_s[keep], cores[keep]
-
-
-def _per_hour(edges: Floats, from_s: Floats, until_s: Floats, cores: Floats) -> Floats:
-    """Core-seconds between neighbouring edges."""
-    if not len(from_s):
-        return np.zeros(len(edges) - 1)
-    # Each piece adds (edge - from) x cores from its begin on, and takes the same away from its end on.
-    times = np.concatenate((from_s, until_s))
-    slopes = np.concatenate((cores, -cores))
-    order = np.argsort(times, kind="stable")
-    times, slopes = times[order], slopes[order]
-    rate = np.concatenate(([0.0], np.cumsum(slopes)))
-    area = np.concatenate(([0.0], np.cumsum(rate[1:-1] * np.diff(times))))
-    row = np.searchsorted(times, edges, side="right")
-    before = np.where(row > 0, area[np.maximum(row - 1, 0)] + rate[row] * (edges - times[np.maximum(row - 1, 0)]), 0.0)
-    return np.asarray(np.diff(before), dtype=np.float64)

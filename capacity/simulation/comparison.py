@@ -31,6 +31,8 @@ _LEAST = {"online_unserved": 1e-6, "cpu_utilisation": 1e-6}
 """Differences of shares below this are rounding; of seconds, below a millisecond."""
 
 Key = tuple[str, Scope, str]
+Table = dict[Key, Floats]
+EndsByRun = dict[str, tuple[JobKey, Floats]]
 """Name, scope and id of a figure."""
 
 
@@ -61,11 +63,12 @@ def compare_plans(
     if count == 0:
         raise NothingFinishedError
     tables = [_table(one, count) for one in done]
+    ends = [_ends_by_run(one, count) for one in done]
     spoken = {**names_of(folders[0]), **{("job", "/".join(key)): text for key, text in _job_labels(folders).items()}}
     differences = tuple(
         difference
-        for name, table in zip(names[1:], tables[1:], strict=True)
-        for difference in _differences(name, tables[0], table, spoken)
+        for name, table, its_ends in zip(names[1:], tables[1:], ends[1:], strict=True)
+        for difference in _differences(name, *_with_mean_ends(tables[0], table, ends[0], its_ends), spoken)
     )
     week = done[0].week
     stopped: StoppedBy = "interrupted" if any(one.stopped_by == "interrupted" for one in done) else done[0].stopped_by
@@ -117,10 +120,10 @@ def _part_of(progress: Callable[[str, float], None], number: int, count: int) ->
     return lambda text, share: progress(f"{text} {number + 1}/{count}", (number + share) / count)
 
 
-def _table(finished: Finished, count: int) -> dict[Key, Floats]:
-    """All figures of a plan, and of each job how late its runs end (seconds, means and worst of the runs)."""
+def _table(finished: Finished, count: int) -> Table:
+    """All figures of a plan, and of each job how late its runs end (seconds, the worst of the runs)."""
     quantities, values = finished.trial.quantities, finished.done.values[:count]
-    columns: dict[Key, Floats] = {
+    columns: Table = {
         (quantity.name, quantity.scope, quantity.id): column
         for quantity, column in zip(quantities, values.T, strict=True)
     }
@@ -131,15 +134,34 @@ def _table(finished: Finished, count: int) -> dict[Key, Floats]:
         rows_of.setdefault((week.tenant[row], week.system_id[row], week.job[row]), []).append(column_of_run)
     for key, of_job in rows_of.items():
         rows, end_s, name = judged[of_job], ends[:, of_job], "/".join(key)
-        columns["end_s", "job", name] = end_s.mean(axis=1)
         columns["worst_overrun_s", "job", name] = np.max(beyond(end_s, week.window_end_s[rows]), axis=1)
         columns["worst_lateness_s", "job", name] = np.max(beyond(end_s, week.deadline_s[rows]), axis=1)
     return columns
 
 
-def _differences(
-    plan: str, first: dict[Key, Floats], other: dict[Key, Floats], spoken: dict[tuple[str, str], str]
-) -> list[PairedDifference]:
+def _ends_by_run(finished: Finished, count: int) -> EndsByRun:
+    """Per judged run, by its id: its job, and its end in each replication (seconds)."""
+    week, ends = finished.week, finished.ends[:count]
+    return {
+        week.system.runs.ids[row]: ((week.tenant[row], week.system_id[row], week.job[row]), ends[:, column])
+        for column, row in enumerate(np.flatnonzero(week.judged).tolist())
+    }
+
+
+def _with_mean_ends(first: Table, other: Table, first_ends: EndsByRun, other_ends: EndsByRun) -> tuple[Table, Table]:
+    """Both tables with each job's mean end over the runs that both plans have: like is set against like."""
+    by_job: dict[JobKey, list[str]] = {}
+    for run, (job, _) in first_ends.items():
+        if run in other_ends:
+            by_job.setdefault(job, []).append(run)
+    keys: dict[JobKey, Key] = {job: ("end_s", "job", "/".join(job)) for job in by_job}
+    return (
+        {**first, **{keys[job]: np.mean([first_ends[run][1] for run in runs], axis=0) for job, runs in by_job.items()}},
+        {**other, **{keys[job]: np.mean([other_ends[run][1] for run in runs], axis=0) for job, runs in by_job.items()}},
+    )
+
+
+def _differences(plan: str, first: Table, other: Table, spoken: dict[tuple[str, str], str]) -> list[PairedDifference]:
     common = [key for key in first if key in other]
     common.sort(key=lambda key: _ORDER.index(key[1]))
     found = []

@@ -177,9 +177,9 @@ class SimulationResult:
     attempts: Ints
     """How often it took a slot, plus its own failed attempts."""
     host_core_s: Floats
-    """Per host: core-seconds served up to the last end or change, online load included."""
+    """Per host: core-seconds served up to the last (finite) end of a run, online load included."""
     online_wanted_core_s: Floats
-    """Per VM: its online load over time, as far as the simulation went."""
+    """Per VM: its online load over time, up to the last (finite) end of a run."""
     online_served_core_s: Floats
     served: ServedTable | None = None
     """Only when it was asked for."""

@@ -52,7 +52,7 @@ def document(templates: Templates, study: Study, *, engine: str, workers: int) -
             "placement": "first fit per site by memory, highest vCPU and disk; reserve and anti-affinity kept",
             "exclusive": "an exclusive run waits for the runs of its system that are ready before it, and later ones"
             " for it",
-            "storage": "io_mib takes no time",
+            "storage": "io_mib, transfers to the backup site and printing take no time",
             "business_hours": "a lag in business hours counts as so many hours",
             "peak": "cores per 600-second slot; a run's work evenly over its working time, online load as wanted",
         },

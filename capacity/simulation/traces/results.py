@@ -100,7 +100,10 @@ def _mean(values: Floats) -> float:
 
 
 def _span(system: SimulationInput, result: SimulationResult) -> tuple[float, float]:
-    """The first event and the last, changes and online load included: the time over which hosts were served."""
-    given = (system.changes.vcpu_at_s, system.changes.move_until_s, system.online.at_s)
-    times = np.concatenate([system.runs.release_s, *given, result.end_s[np.isfinite(result.end_s)]])
-    return (float(times.min()), float(times.max())) if len(times) else (0.0, 0.0)
+    """From the first event, changes and online load included, to the last end: what `host_core_s` counts."""
+    ends = result.end_s[np.isfinite(result.end_s)]
+    if not len(ends):
+        return 0.0, 0.0
+    given = (system.changes.vcpu_at_s, system.changes.move_at_s, system.online.at_s)
+    last_s = float(ends.max())
+    return min(float(np.concatenate([system.runs.release_s, *given]).min()), last_s), last_s

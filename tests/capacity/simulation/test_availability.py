@@ -8,11 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capacity.calendar import is_closed
-from capacity.simulation.availability import Service, outages, overloaded_hours, services
-from capacity.simulation.columns import SimulationInput
-from capacity.simulation.engines import engine
+from capacity.simulation.availability import Service, outages, services
 from capacity.simulation.outage_years import host_draws, outage_years
-from capacity.simulation.records import OnlineLoad, Relocation, SimulatedHost, SimulatedRun, SimulatedVm
+from capacity.simulation.records import Relocation
 from capacity.simulation.service_time import ServiceTime, service_time
 from capacity.simulation.spans import common, length, union, without
 from estate.catalogue_reader import STANDARD, read_catalogue
@@ -70,26 +68,6 @@ def test_a_system_is_down_while_all_vms_of_any_role_are():
 def test_outages_count_only_within_service_hours_but_are_restored_in_elapsed_time():
     found = outages([service(((0,),), opens=(0.0, 500.0), closes=(100.0, 600.0))], [down(0, 80.0, 520.0)])
     assert (found.down_s[0], found.restore_s[0], found.count[0]) == (40.0, 440.0, 1)
-
-
-def test_overloaded_hours_are_outages_too():
-    found = outages([service(((0,),))], [down(0, 10.0, 50.0)], overloaded={0: [(40.0, 100.0)]})
-    assert (found.down_s[0], found.count[0]) == (90.0, 1)
-
-
-def test_an_hour_is_overloaded_where_more_than_the_share_is_not_served():
-    system = SimulationInput.of(
-        [SimulatedHost("h", 1.0)],
-        [SimulatedVm("a", 0), SimulatedVm("b", 0)],
-        [SimulatedRun("r", 1, 0.0, 20_000.0)],
-        [OnlineLoad(0, 1800.0, 5400.0, 4.0), OnlineLoad(0, 7200.0, 10800.0, 0.5)],
-    )
-    result = engine("simpy")(system, record_served=True)
-    # From 00:30 to 01:30 the VM wants 4 cores and has half a host: 7/8 unserved; later it has what it wants.
-    assert overloaded_hours(system, result, 0.8) == {0: ((0.0, 3600.0), (3600.0, 7200.0))}
-    assert overloaded_hours(system, result, 0.9) == {}
-    with pytest.raises(ValueError, match="what was served"):
-        overloaded_hours(system, engine("simpy")(system), 0.5)
 
 
 SPANS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 30)).map(lambda pair: (pair[0], sum(pair))), max_size=5)
