@@ -9,6 +9,8 @@ import pytest
 
 from capacity.simulation import replications, study
 from capacity.simulation.disturbance import VaryingWork, standard_normal
+from capacity.simulation.engines import engine
+from capacity.simulation.measures import Quantity
 from capacity.simulation.night import busiest_night, read_night
 from capacity.simulation.replications import Trial, only_runs_differ, replicate
 from capacity.simulation.settings import Settings
@@ -192,6 +194,34 @@ def test_figures_of_jobs_and_of_all_agree(folder):
     assert anywhere >= max(job.missed.share for job in result.jobs)
     tenants = [f.mean for f in result.figures if (f.name, f.scope) == ("deadline_missed", "tenant")]
     assert max(tenants) <= anywhere <= sum(tenants) + 1e-12
+
+
+def test_counts_of_late_runs_are_those_of_the_jobs(folder):
+    result = simulate_plan(folder, PLAIN.model_copy(update={"load_factor": 6.0}))
+    late = sum(job.late_share * job.runs for job in result.jobs)
+    overrun = sum(job.overrun_share * job.runs for job in result.jobs)
+    assert late > 0
+    assert overrun > 0
+    assert by_name(result, "late_runs").mean == pytest.approx(late)
+    assert by_name(result, "overrun_runs").mean == pytest.approx(overrun)
+    overruns = [job.overrun_s.mean for job in result.jobs]
+    assert overruns == sorted(overruns, reverse=True)
+
+
+def test_a_run_that_was_done_again_does_not_lack_room_for_it(folder):
+    settings = PLAIN.model_copy(update={"load_factor": 6.0})
+    night = study.read(folder, settings)
+    (lateness,) = [m for m in study.measures_of(folder, night) if Quantity("room_short_runs") in m.quantities]
+    result = engine("fast")(night.system)
+    short, lost = (lateness.quantities.index(Quantity(*name)) for name in NO_ROOM)
+    once = lateness(night.system, result, 0)
+    assert once[short] > 0
+    again = lateness(night.system, dataclasses.replace(result, attempts=np.full_like(result.attempts, 2)), 0)
+    assert again[short] == 0.0
+    assert once[lost] == again[lost] == 1.0
+
+
+NO_ROOM = (("room_short_runs",), ("rerun_room_lost", "all", "", "chance"))
 
 
 def test_utilisation_is_work_over_capacity(folder):

@@ -8,6 +8,7 @@ import pytest
 from capacity.sweep import local, store, task
 from capacity.sweep.records import Failed
 from capacity.sweep.store import StoreError
+from capacity.sweep.summary import LABELS
 from tests.capacity.sweep.conftest import SCENARIOS, all_files, here, parquet_count, swept
 
 
@@ -113,6 +114,23 @@ def test_one_and_two_workers_write_the_same_bytes(write_scenarios, tmp_path):
             lambda tasks, plans, n=workers: local.run(tasks, plans, workers=n, work=task.run),
         )
         assert all_files(tmp_path / str(workers)) == all_files(tmp_path / "here")
+
+
+def test_a_difference_is_said_to_be_there_only_where_its_interval_leaves_out_0(write_scenarios, tmp_path):
+    """One seed alone shows no sure difference."""
+    one, _ = swept(write_scenarios(SCENARIOS.replace("count: 4", "count: 1")), tmp_path / "one")
+    assert one.verdict.startswith("判定：差は不確か — 3 条件を種 1 通りで模擬。")
+    assert one.verdict.endswith("。種が 1 つでは差に区間がありません")
+    four, _ = swept(write_scenarios(), tmp_path / "four")
+    assert four.verdict.startswith("判定：差あり — 3 条件を種 4 通りで模擬。")
+    (label,) = {label for name, label in LABELS.items() if f"。{label}は「" in four.verdict}
+    sure = [
+        figure.difference
+        for scenario in four.scenarios[1:]
+        for figure in scenario.figures
+        if LABELS.get(figure.name) == label
+    ]
+    assert any(found.low_95 > 0 or found.high_95 < 0 for found in sure)
 
 
 def test_a_task_without_figures_is_named_and_the_rest_is_there(write_scenarios, tmp_path):
