@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, TypeAlias
+
+UsageError: TypeAlias = Any
+"""A usage error of the command-line library. Its classes are not public, so it goes by their names and fields."""
 
 _WANTED = (
     (re.compile(r"^Input should be a valid integer"), "整数を書いてください"),
@@ -16,17 +19,14 @@ _WANTED = (
 """What the library says about a value, and the same for a user."""
 
 
-def sentence(error: Any) -> str:
-    """What is wrong with the command line, what was found, and where to read what would be right.
-
-    `error` is a usage error of the command-line library, whose classes are not public: it goes by their names.
-    """
+def sentence(error: UsageError) -> str:
+    """What is wrong with the command line, what was found, and where to read what would be right."""
     context = error.ctx
     help_at = f"使い方は {context.command_path} --help" if context is not None else "使い方は kumiai --help"
     return f"{_problem(error)}。{help_at}"
 
 
-def _problem(error: Any) -> str:
+def _problem(error: UsageError) -> str:
     kind, message = type(error).__name__, str(error.message)
     if kind == "NoSuchOption":
         near = "、".join(sorted(error.possibilities or ()))
@@ -53,7 +53,7 @@ def _value(message: str) -> str:
     return f"値が正しくありません（{message}）"
 
 
-def _name_of(error: Any) -> str:
+def _name_of(error: UsageError) -> str:
     parameter = error.param
     if parameter is None:
         return str(error.param_hint or "引数")
