@@ -34,6 +34,9 @@ class PairedDifference(LayoutRecord):
     """Mean over the replications of the first plan …"""
     other: float
     """… and of this one; a probability where `name` is one."""
+    first_half_width_95: float | None = None
+    other_half_width_95: float | None = None
+    """Half the 95 % intervals of these two (Student's t over the replications); null for one replication."""
     difference: float
     low_95: float | None
     """95 % interval of the mean difference (Student's t over the paired replications); null for one replication."""

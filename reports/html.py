@@ -30,7 +30,7 @@ def render(record: ReportRecord) -> str:
         ("licences", "ライセンス", licence_section(record)),
         ("remedies", "不足への対応策", remedy_section(record)),
         ("bill", "費用と負担", bill_section(record)),
-        ("simulation", "最も混む週の模擬", simulation_section(record)),
+        ("simulation", "模擬", simulation_section(record)),
         ("bounds", "下限との差", bounds_section(record)),
         ("assumptions", "仮定値に依存するもの", assumptions_section(record)),
         ("checks", "検査の結果", checks_section(record)),

@@ -43,9 +43,16 @@ def _said(item: PairedDifference) -> str:
     half = 0.0 if item.high_95 is None else scale * (item.high_95 - item.difference)
     # Differences that were all equal have shown no spread; that they can never differ is not known.
     interval = f" ± {half:.{digits}f}" if half > 0 else ""
-    pair = "" if item.name == "end_s" else f"{scale * item.first:.{digits}f} → {scale * item.other:.{digits}f} {unit}、"
+    first = _with_half(scale * item.first, item.first_half_width_95, scale, digits)
+    other = _with_half(scale * item.other, item.other_half_width_95, scale, digits)
+    pair = "" if item.name == "end_s" else f"{first} → {other} {unit}、"
     difference = round(scale * item.difference, digits) + 0.0
     return f"{who}{FIGURES[item.name]}：{pair}差 {difference:+.{digits}f}{interval} {unit}{mark}"
+
+
+def _with_half(value: float, half_width: float | None, scale: float, digits: int) -> str:
+    half = f" ± {scale * half_width:.{digits}f}" if half_width else ""
+    return f"{value:.{digits}f}{half}"
 
 
 def _digits(difference: float) -> int:

@@ -1,10 +1,10 @@
-"""The report's section on the simulated week: how late jobs may be, and how sure that is."""
+"""The report's section on the simulated week or night: how late jobs may be, and how sure that is."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from layout.simulation_records import Estimate, Figure, JobLateness, LateRun, PlanSimulation
+from layout.simulation_records import Estimate, Figure, JobLateness, LateRun, PlanSimulation, Proportion
 
 from .figures import minutes, number, share, signed_minutes
 from .markup import Markup, join, table, tag
@@ -49,7 +49,8 @@ def simulation_section(record: ReportRecord) -> Markup:
                 "p",
                 f"{span_name(simulation)}に計画が始める {number(simulation.runs)} 件を、処理量を乱数で変えて"
                 f" {number(simulation.replications)} 回模擬しました（乱数の種 {simulation.seed}）。"
-                "± は平均の 95 % 信頼区間の半幅、95 % 点は全反復・全件の 95 パーセンタイルです。",
+                "± は平均の 95 % 信頼区間の半幅、（ ）は 95 % 区間、確率はその処理が 1 件でも超える反復の割合、"
+                "95 % 点は全反復・全件の 95 パーセンタイルです。",
             ),
             _circumstances(simulation),
             _figures(simulation),
@@ -58,9 +59,9 @@ def simulation_section(record: ReportRecord) -> Markup:
                 (
                     "団体・業務・処理",
                     "件数",
-                    "期限超過の割合",
+                    "期限を超える確率",
                     "期限の超過 平均",
-                    "枠超過の割合",
+                    "枠を超える確率",
                     "枠の超過 平均",
                     "計画終了との差 平均",
                     "同 95 % 点",
@@ -136,13 +137,25 @@ def _row(record: ReportRecord, job: JobLateness) -> tuple[Markup | str, ...]:
     return (
         join((f"{name.tenant} {name.system} {name.job}", tag("span", f"{job.system} / {job.job}", class_="id"))),
         number(job.runs),
-        share(job.late_share, 1, 1),
+        _chance(job.missed, job.late_share),
         _mean(job.lateness_s, minutes(job.lateness_s.mean)),
-        share(job.overrun_share, 1, 1),
+        _chance(job.overran, job.overrun_share),
         _mean(job.overrun_s, minutes(job.overrun_s.mean)),
         _mean(job.delay_s, signed_minutes(job.delay_s.mean)),
-        signed_minutes(job.delay_s.p95),
+        _percentile(job.delay_s),
     )
+
+
+def _chance(happened: Proportion | None, of_runs: float) -> str:
+    """Of replications, with its interval; results of earlier versions have the share of runs only."""
+    if happened is None:
+        return share(of_runs, 1, 1)
+    return f"{share(happened.share, 1, 1)}（{share(happened.low_95, 1, 1)}〜{share(happened.high_95, 1, 1)}）"
+
+
+def _percentile(spread: Estimate) -> str:
+    low, high = ("" if end is None else signed_minutes(end) for end in (spread.p95_low, spread.p95_high))
+    return signed_minutes(spread.p95) + (f"（{low}〜{high}）" if low or high else "")
 
 
 def _mean(spread: Estimate, mean: str) -> str:
