@@ -72,7 +72,7 @@ def simulate(
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="乱数の種")] = 0,
     workers: Annotated[int, typer.Option(min=1, max=256, help="並列の数（結果は変わらない）")] = 2,
     memory_limit: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="構成ファイルの模擬に使うメモリの上限 (例 4GiB)")
+        str | None, typer.Option(metavar="SIZE", help="構成ファイルやトレースの模擬に使うメモリの上限 (例 4GiB)")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON で出力する")] = False,
 ) -> None:
@@ -90,11 +90,11 @@ def simulate(
     if directory is not None and directory.is_file() and trace is None:
         simulate_estate(directory, output, memory_limit, as_json, ENGINES[engine])
         return
-    if memory_limit is not None:
-        raise RefusedError("--memory-limit は構成ファイル (YAML) を模擬するときだけ使います")
     if trace is not None and directory is None:
-        replay(trace, output, ENGINES[engine], as_json)
+        replay(trace, output, memory_limit, ENGINES[engine], as_json)
         return
+    if memory_limit is not None:
+        raise RefusedError("--memory-limit は構成ファイル (YAML) かトレースを模擬するときだけ使います")
     if directory is None or trace is not None:
         raise RefusedError("計画フォルダー DIR か --trace DIR のどちらか一方を指定してください")
     if output is not None:

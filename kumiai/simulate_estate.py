@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .estate_files import findings
+from .memory_limit import bytes_of
 from .terminal import INTERRUPTED, UNFIT, RefusedError, emit, emit_json, progress_bar, tell
 
 if TYPE_CHECKING:
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from capacity.unplanned.groups import SiteGroup
 
 WORKERS = 2
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(GiB|MiB)")
-_MOST = 1e9
-_UNITS = {"GiB": 1024**3, "MiB": 1024**2}
 
 
 def simulate_estate(
@@ -29,7 +26,7 @@ def simulate_estate(
     """
     if output is None:
         raise RefusedError("構成ファイルの模擬には結果のフォルダー -o OUT が要ります")
-    limit = None if memory_limit is None else _bytes(memory_limit)
+    limit = None if memory_limit is None else bytes_of(memory_limit)
     _refuse_destination(output)
     import estate as estates
 
@@ -77,15 +74,6 @@ def simulate_estate(
         emit(f"結果：{output}")
     if made["interrupted"]:
         raise RefusedError("中断しました。終わった拠点の結果だけを残しました", exit_code=INTERRUPTED)
-
-
-def _bytes(text: str) -> int:
-    found = _SIZE.fullmatch(text.strip())
-    if found is None or not 0 < float(found.group(1)) <= _MOST:
-        raise RefusedError(
-            f"--memory-limit: 量が正しくありません（{text[:40]}）。4GiB や 800MiB のように書いてください"
-        )
-    return int(float(found.group(1)) * _UNITS[found.group(2)])
 
 
 def _refuse_destination(output: Path) -> None:

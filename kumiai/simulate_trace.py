@@ -5,17 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .memory_limit import bytes_of
 from .terminal import FAILURE, UNFIT, RefusedError, emit, emit_json
 
 if TYPE_CHECKING:
     from capacity.simulation.engines import EngineName
 
 
-def replay(trace: Path, output: Path | None, engine: EngineName, as_json: bool) -> None:
-    """Simulate the trace directory `trace`; leave `runs.csv` and `summary.json` in `output`."""
+def replay(trace: Path, output: Path | None, memory_limit: str | None, engine: EngineName, as_json: bool) -> None:
+    """Simulate the trace directory `trace`; leave `runs.csv` and `summary.json` in `output`.
+
+    `memory_limit` such as `4GiB` refuses what would need more. Raises RefusedError for every user's mistake.
+    """
     if output is None:
         raise RefusedError("--trace には結果のフォルダー -o OUT が要ります")
+    limit = None if memory_limit is None else bytes_of(memory_limit)
     from capacity.simulation import engines, traces
+
+    if limit is not None and (needed := traces.needed(trace)) > limit:
+        raise RefusedError(
+            f"--memory-limit: 約 {needed / 1024**3:.1f} GiB が要り、{limit / 1024**3:.1f} GiB に収まりません"
+            "。上限を上げるか、期間を短くしたトレースに分けてください"
+        )
 
     try:
         traces.check_results_replaceable(output)

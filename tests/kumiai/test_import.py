@@ -114,3 +114,17 @@ def test_ctrl_c_leaves_nothing_half_written(tmp_path):
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (130, "中断しました。書きかけの結果はありません。\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["trace"]
+
+
+def test_a_trace_that_would_not_fit_is_refused_before_it_is_read(ask, tmp_path):
+    trace = tmp_path / "trace"
+    trace.mkdir()
+    (trace / "hosts.csv").write_text("id,cores\nh,2\n", encoding="utf-8")
+    (trace / "vms.csv").write_text("id,host,vcpu,slots\nv,h,2,\n", encoding="utf-8")
+    (trace / "runs.csv").write_text("id,vm,release_s,cpu_s,max_cores,after\na,v,0,10,,\n", encoding="utf-8")
+    refused = ask("simulate", "--trace", trace, "-o", tmp_path / "out", "--memory-limit", "100MiB")
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert "約 0.2 GiB が要り、0.1 GiB に収まりません" in refused.err
+    assert not (tmp_path / "out").exists()
+    assert ask("simulate", "--trace", trace, "-o", tmp_path / "out", "--memory-limit", "1GiB").code == 0
+    assert ask("simulate", "--trace", trace, "-o", tmp_path / "out", "--memory-limit", "much").code == 2

@@ -3,6 +3,7 @@
 The files and their columns are in docs/traces.md.
 """
 
+from .memory import needed
 from .mistakes import TraceError
 from .power import HostPower
 from .reader import Trace, read, read_trace
@@ -15,6 +16,7 @@ __all__ = [
     "TraceError",
     "check_results_replaceable",
     "check_trace_replaceable",
+    "needed",
     "read",
     "read_trace",
     "summary",
