@@ -216,9 +216,9 @@ def test_the_load_after_a_disaster_begins_where_it_is_said_to(folder):
 
 def test_what_cannot_be_is_named(folder, tmp_path):
     week = read_week(folder, MONDAY)
-    with pytest.raises(FolderError, match="failed_host: ホスト nowhere は"):
+    with pytest.raises(FolderError, match="failed_host: ホスト「nowhere」は"):
         disturbances_of(folder, week, Settings(failed_host="nowhere"))
-    with pytest.raises(FolderError, match="lost_site: 拠点 nowhere"):
+    with pytest.raises(FolderError, match="lost_site: 拠点「nowhere」"):
         disturbances_of(folder, week, Settings(lost_site="nowhere"))
     late = datetime(2027, 7, 1, tzinfo=JST)
     with pytest.raises(FolderError, match="failed_host_at: 2027-07-01T00:00:00\\+09:00 は模擬する期間"):
