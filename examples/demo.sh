@@ -10,7 +10,7 @@ run() { printf '\033[2m$ %s\033[0m\n' "$*"; "$@"; }
 say "1. 計画：大分県・宮崎県の 10 団体、40 業務"
 run kumiai plan examples/pilot/estate.yaml -o out/pilot
 
-say "2. 模擬：最も混む週（処理量を乱して 20 回）"
+say "2. 模擬：最も混む週（処理量、開始の遅れ、失敗、ホストの停止を乱数で変えて 20 回）"
 run kumiai simulate out/pilot --week tightest
 
 say "3. ライセンス：必要数と違反（繁忙期の一時増強が違反になる例なので、終了コード 3 が正しい結果です）"

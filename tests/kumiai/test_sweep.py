@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -65,7 +66,9 @@ def test_kill_9_and_ctrl_c_cost_no_finished_simulation(ask, write_scenarios, tmp
     assert first + 2 <= second < 90
     answer = ask("sweep", path, "-o", output, "--workers", "2")
     assert answer.code == 0
-    assert answer.err == f"前回の続きです：90 回のうち {second} 回は済み、{90 - second} 回を模擬します\n"
+    done = int(re.fullmatch(r"前回の続きです：90 回のうち (\d+) 回は済み、\d+ 回を模擬します\n", answer.err)[1])
+    # Each of the two ends may fall between a file and its line in the ledger; such a run is done again.
+    assert second - 2 <= done <= second
     swept(path, tmp_path / "whole")
     assert all_files(output) == all_files(tmp_path / "whole")
 
