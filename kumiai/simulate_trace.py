@@ -32,12 +32,11 @@ def replay(trace: Path, output: Path | None, memory_limit: str | None, engine: E
         traces.check_results_replaceable(output)
         read = traces.read(trace)
         result = engines.engine(engine)(read.system)
-        traces.write_results(output, read.system, result, read.power)
+        summary = traces.write_results(output, read.system, result, read.power)
     except traces.TraceError as error:
         raise RefusedError(*error.problems) from None
     except OSError as error:
         raise RefusedError(f"{output}: 書き込めません（{error.strerror}）", exit_code=FAILURE) from None
-    summary = traces.summary(read.system, result, read.power)
     if as_json:
         emit_json(summary)
     else:

@@ -26,15 +26,17 @@ FILES = ("runs.csv", "summary.json")
 
 def write_results(
     destination: Path, system: SimulationInput, result: SimulationResult, power: HostPower | None = None
-) -> None:
+) -> dict[str, str | int | float]:
     """Make the folder `destination` with `runs.csv` (id, start_s, end_s) and `summary.json`, as a whole.
 
     Earlier results are replaced. Numbers are written with all digits (the shortest form that reads back as the same
-    float). Raises TraceError where `destination` holds anything else, or cannot be written.
+    float). Answers what `summary.json` holds. Raises TraceError where `destination` holds anything else, or cannot be
+    written.
     """
+    totals = summary(system, result, power)
     files = {
         "runs.csv": _runs_csv(system, result),
-        "summary.json": (json.dumps(summary(system, result, power), ensure_ascii=False, indent=2) + "\n").encode(),
+        "summary.json": (json.dumps(totals, ensure_ascii=False, indent=2) + "\n").encode(),
     }
 
     def fill(folder: Path) -> None:
@@ -42,6 +44,7 @@ def write_results(
             exchange.write_file(folder / name, content)
 
     replace_folder(destination, list(FILES), _KIND, fill)
+    return totals
 
 
 def check_results_replaceable(destination: Path) -> None:
