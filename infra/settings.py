@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from infra.refusal import RefusalError, some
+from layout import FolderError, connections
 
 DomainType = Literal["kvm", "qemu"]
 DOMAIN_TYPES: tuple[DomainType, ...] = ("kvm", "qemu")
@@ -60,13 +60,6 @@ def domain_type(text: str) -> DomainType:
 def read_uris(path: Path) -> dict[str, str]:
     """The file host -> libvirt URI. Raises RefusalError."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RefusalError(f"{path}: URI のファイルがありません") from None
-    except OSError as error:
-        raise RefusalError(f"{path}: 読めません（{error.strerror}）") from None
-    except (ValueError, RecursionError):
-        raise RefusalError(f"{path}: JSON として読めません") from None
-    if not isinstance(document, dict) or not all(isinstance(uri, str) and uri for uri in document.values()):
-        raise RefusalError(f'{path}: {{"ホスト名": "libvirt の URI"}} の形が必要です')
-    return document
+        return connections.read_uris(path)
+    except FolderError as error:
+        raise RefusalError(str(error)) from None

@@ -216,6 +216,9 @@ class Layout(LayoutRecord):
     format_version: str = FORMAT_VERSION
     estate: EstateReference
     generation: int
+    lineage: tuple[str, ...] = ()
+    """Digests of the layouts that this one was planned from with `--keep`, the oldest first; the newest is the one
+    it keeps. A stack built from a layout that is neither this one nor of its lineage was built from another plan."""
     hosts: tuple[HostRecord, ...]
     host_sets: tuple[HostSet, ...]
     vms: tuple[VmRecord, ...]
@@ -270,6 +273,23 @@ class PeakRecord(LayoutRecord):
         return (self.after_cores - self.bound_cores) / self.bound_cores if self.bound_cores else 0.0
 
 
+class ChangeRecord(LayoutRecord):
+    """What a plan made with `--keep` has otherwise than the plan that it keeps, and why."""
+
+    kind: Literal["host", "vm", "network", "address", "size", "disk", "time", "flow", "image"]
+    change: Literal["added", "removed", "changed"]
+    subject: str
+    """The VM, host, network or run by id."""
+    what: str
+    """The field that changed, such as `host`, `memory_mib` or `start`; empty for what was added or removed."""
+    before: str = ""
+    after: str = ""
+    reason: str
+    """One Japanese sentence."""
+    runbook: str = ""
+    """The runbook that carries the change out on standing VMs; empty where `kumiai deploy` does."""
+
+
 class RunRecord(LayoutRecord):
     """`run.json`: how the folder came to be, and whether it fits."""
 
@@ -294,3 +314,6 @@ class RunRecord(LayoutRecord):
     misfits: tuple[MisfitRecord, ...] = ()
     peaks: tuple[PeakRecord, ...] = ()
     checks: tuple[CheckVerdict, ...] = ()
+    changes: tuple[ChangeRecord, ...] = ()
+    """Only of a plan made with `--keep`; the first 1,000."""
+    changes_count: int = 0

@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "licensing": {"estate", "layout"},
     "planning": {"estate", "layout", "capacity", "licensing"},
     "infra": {"layout", "tools"},
-    "runbooks": {"layout"},
+    "runbooks": {"estate", "layout"},
     "reports": {"estate", "layout"},
     "kumiai": set(ROOMS) - {"kumiai", "tools"},
     "lab": {"layout"},
@@ -39,9 +39,10 @@ ONLY_IN = {
     "yaml": {"estate"},
     "pulumi": {"infra"},
     "pulumi_libvirt": {"infra"},
-    "paramiko": {"runbooks", "infra"},
+    "paramiko": {"runbooks"},
     "simpy": {"capacity"},
     "ortools": {"capacity"},
+    "jinja2": {"runbooks"},
 }
 
 
