@@ -101,6 +101,16 @@ class Misfit:
 
 
 @dataclass(frozen=True)
+class Displaced:
+    """A run that starts elsewhere than in the plan that is kept. `reason` is a Japanese clause."""
+
+    run: int
+    kept_s: float
+    """Its start in the kept plan, in seconds since the epoch."""
+    reason: str
+
+
+@dataclass(frozen=True)
 class Schedule:
     """Start times for every run of a RunTable, and the window each start lies in."""
 
@@ -108,6 +118,8 @@ class Schedule:
     window: Ints
     """Index into `RunTable.window_start_s` per run (absolute, not relative to the row)."""
     misfits: tuple[Misfit, ...]
+    displaced: tuple[Displaced, ...] = ()
+    """Only where start times were kept: who had to leave theirs."""
 
 
 @dataclass(frozen=True)
