@@ -134,6 +134,16 @@ class OnlineTable:
 
 
 @dataclass(frozen=True)
+class Relocated:
+    """A VM on another host than in the plan that is kept. `reason` is a Japanese clause."""
+
+    vm: str
+    from_host: str
+    to_host: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Placement:
     """Host per VM (index into `host_names`), empty reserve hosts, and the bound on the number of hosts per site."""
 
@@ -148,3 +158,5 @@ class Placement:
     """Per site: hosts that carry VMs, plus the reserve."""
     proof: dict[str, str]
     misfits: tuple[Misfit, ...]
+    relocated: tuple[Relocated, ...] = ()
+    """Only where a placement was kept: who had to leave its host."""

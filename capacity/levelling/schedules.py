@@ -60,8 +60,9 @@ def level(
     """Starts that keep the joint CPU peak of each site low.
 
     `kept` has the published start of each run, in seconds since the epoch (NaN: none). Such runs stay unless they must
-    move, others are levelled around them, and `Schedule.displaced` says who left and why. `before` is the result of `earliest` for the same tables, when the caller has it already. `progress` is told what is
-    done and the share of the work behind. After `time_limit_s` no further improvement is tried.
+    move, others are levelled around them, and `Schedule.displaced` says who left and why. `before` is the result of
+    `earliest` for the same tables, when the caller has it already. `progress` is told what is done and the share of
+    the work behind. After `time_limit_s` no further improvement is tried.
     Raises ValueError when predecessors form a circle.
     """
     deadline = time.monotonic() + time_limit_s
