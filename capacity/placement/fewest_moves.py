@@ -138,12 +138,12 @@ class _Model:
         items, bins = len(self._problem.item_names), len(self._of_bin)
         disk = self._problem.need[:, _DISK]
         copied = np.ceil(99 * disk / max(float(disk.max(initial=0.0)), 1e-9)).astype(np.int64)
-        per_bin = 100 * items
+        per_bin = 100 * items + bins * bins
         per_move = per_bin * (bins + 1)
         cost = sum(per_move * (items + 1) * nowhere for nowhere in self._nowhere)
         for index, choices in enumerate(self._of_bin):
             used = self._model.new_bool_var("")
-            cost += per_bin * used
+            cost += (per_bin + index) * used  # of equal bins the first
             for item, choice in choices:
                 self._model.add_implication(choice, used)
                 if self._home[item] >= 0 and self._home[item] != index:
