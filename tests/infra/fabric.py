@@ -134,6 +134,8 @@ class Fabric:
     switch: Namespace
     machines: dict[str, Namespace]
     endpoints: dict[str, Endpoint]
+    bare: bool = False
+    """Whether rules were taken away since they were applied last."""
 
     @classmethod
     def make(cls, layout: Layout, folder: Path) -> Fabric:
@@ -142,13 +144,12 @@ class Fabric:
         wires = {host.id: uplinks.hosts[host.id] for host in layout.hosts}
         wires |= {f"gw-{site}": uplink for site, uplink in uplinks.gateways.items()}
         lines = [f"link add name under mtu {UNDERLAY_MTU} type bridge", "link set under up"]
-        for number, (name, uplink) in enumerate(wires.items()):
+        for number, name in enumerate(wires):
             machine = fabric.machines[name] = Namespace(name, folder)
             lines += [
                 f"link add p{number} mtu {UNDERLAY_MTU} type veth peer name up0 mtu {UNDERLAY_MTU} netns {machine.pid}",
                 f"link set p{number} master under up",
             ]
-            del uplink
         fabric.switch.ip(*lines)
         for name, uplink in wires.items():
             fabric.machines[name].ip(f"address add {uplink.address}/16 dev up0", "link set up0 up")
@@ -168,11 +169,12 @@ class Fabric:
 
     def apply(self, layout: Layout | None = None) -> None:
         with ThreadPoolExecutor(4) as pool:
-            for _ in pool.map(lambda name: self.run(name, layout=layout), self.machines):
-                pass
+            list(pool.map(lambda name: self.run(name, layout=layout), self.machines))
+        self.bare = False
 
     def without_rules(self, *names: str) -> None:
         """Takes the rules away, as nobody ever should."""
+        self.bare = True
         for name in names or tuple(self.machines):
             self.machines[name].run(
                 "sh", "-c", "nft delete table bridge kumiai; nft delete table inet kumiai", check=False

@@ -128,8 +128,9 @@ class Agent:
             for number, _event in poller.poll(50):
                 if raw is not None and number == raw.fileno():
                     frame = raw.recv(2048)
-                    if frame[20:22] == b"\0\2":
-                        found["arp"].add(socket.inet_ntoa(frame[28:32]))
+                    answering = socket.inet_ntoa(frame[28:32])
+                    if frame[20:22] == b"\0\2" and answering in arp:
+                        found["arp"].add(answering)
                 elif icmp is not None and number == icmp.fileno():
                     packet, peer = icmp.recvfrom(65535)
                     if packet[20] == 0 and packet[24:26] == b"ku":
