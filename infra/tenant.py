@@ -9,6 +9,7 @@ import pulumi
 from infra import domain_xml, hypervisor, seed
 from infra.admission import TenantStack, hosts_of, uri_of, vms_of, volume_of
 from infra.settings import DomainType, Settings
+from layout.ports import port_name
 from layout.records import DiskRecord, Layout, NetworkRecord, VmRecord
 
 
@@ -43,7 +44,12 @@ class VirtualMachine(pulumi.ComponentResource):
             bridge=network.bridge,
             mac=vm.mac,
             xslt=domain_xml.stylesheet(
-                vm.id, vcpu=vm.vcpu, vcpu_max=vm.vcpu_max, weight=vm.weight, emulated=domain_type == "qemu"
+                vm.id,
+                vcpu=vm.vcpu,
+                vcpu_max=vm.vcpu_max,
+                weight=vm.weight,
+                emulated=domain_type == "qemu",
+                port=port_name(vm.mac),
             ),
             host=connection,
             parent=self,
