@@ -22,6 +22,8 @@ class VirtualMachine(pulumi.ComponentResource):
         domain_type: DomainType,
         connection: pulumi.ProviderResource,
         work: Path,
+        *,
+        start: bool,
     ) -> None:
         super().__init__("kumiai:infra:VirtualMachine", vm.id)
         # The VM boots from its first disk, so the one with the system comes first.
@@ -45,6 +47,7 @@ class VirtualMachine(pulumi.ComponentResource):
             xslt=domain_xml.stylesheet(
                 vm.id, vcpu=vm.vcpu, vcpu_max=vm.vcpu_max, weight=vm.weight, emulated=domain_type == "qemu"
             ),
+            start=start,
             host=connection,
             parent=self,
         )
@@ -70,5 +73,12 @@ def declare(stack: TenantStack, layout: Layout, settings: Settings, work: Path) 
     connections = {host: hypervisor.provider(host, uri) for host, uri in uris.items()}
     networks = {network.id: network for network in layout.networks}
     for vm in vms_of(stack, layout):
-        VirtualMachine(vm, networks[vm.network], settings.domain_type, connections[vm.host], work)
+        VirtualMachine(
+            vm,
+            networks[vm.network],
+            settings.domain_type,
+            connections[vm.host],
+            work,
+            start=settings.starts(vm.id),
+        )
     pulumi.export("placement", {vm.id: vm.host for vm in vms_of(stack, layout)})
