@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra import admission, engine, settings
-from infra.admission import Deployed
+from infra import admission, engine, recovery, settings
+from infra.admission import BaseImage, Deployed
 from infra.engine import EngineError, Outcome
 from infra.refusal import RefusalError
 from layout import folder
@@ -67,19 +67,32 @@ def deploy(
     """
     judged = folder.read(plan.resolve())
     config = _config(judged, domain_type, uris)
-    _require_ready(judged, settings.read(config, Path.cwd()))
+    chosen = settings.read(config, Path.cwd())
+    images = _require_ready(judged, chosen)
     state = state.resolve()
+    names = admission.stack_names(judged.layout)
     try:
-        environment = engine.environment(state, progress)
-        running = engine.Engine(engine.project(state), environment, state / "logs")
-        return DeployResult(
-            judged,
-            tuple(
-                _build(running, stack, config, deadline_s, progress) for stack in admission.stack_names(judged.layout)
-            ),
-        )
-    except EngineError as error:
+        with recovery.only_one(state, progress=progress):
+            environment = {**engine.environment(state, progress), **recovery.marks(state)}
+            running = engine.Engine(engine.project(state), environment, state / "logs")
+            ground = recovery.Ground(
+                running,
+                state,
+                judged.layout,
+                judged.layout_digest,
+                {host.id: admission.uri_of(host, chosen) for host in judged.layout.hosts},
+                images,
+                progress=progress,
+            )
+            for stack in names:
+                recovery.settle(ground, stack)
+            return DeployResult(
+                judged, tuple(_build(running, ground, stack, config, deadline_s, progress) for stack in names)
+            )
+    except (EngineError, *recovery.ERRORS) as error:
         raise DeployError(str(error)) from None
+    except OSError as error:
+        raise DeployError(f"状態フォルダーに書けません：{error}") from None
 
 
 def engine_environment(state: Path) -> dict[str, str]:
@@ -97,21 +110,24 @@ def _config(plan: PlanFolder, domain_type: str, uris: Path | None) -> dict[str, 
     return config
 
 
-def _require_ready(plan: PlanFolder, chosen: settings.Settings) -> None:
-    """What the program of every stack would refuse, and what the provider needs on this machine."""
+def _require_ready(plan: PlanFolder, chosen: settings.Settings) -> dict[str, BaseImage]:
+    """What the program of every stack would refuse, and what the provider needs; answers the base images."""
     admission.require_sound(plan)
     layout = plan.layout
     for host in layout.hosts:
         admission.uri_of(host, chosen)
+    images: dict[str, BaseImage] = {}
     for site in dict.fromkeys(host.site for host in layout.hosts):
-        needed = {image for images in admission.base_images(site, layout).values() for image in images}
-        admission.find_images(needed, layout, chosen, Deployed({}, frozenset()))
+        needed = {image for names in admission.base_images(site, layout).values() for image in names}
+        images |= admission.find_images(needed, layout, chosen, Deployed({}, frozenset()))
     if shutil.which("xsltproc") is None:
         raise RefusalError("xsltproc がありません（仮想サーバの定義に使います。Debian のパッケージ：xsltproc）")
+    return images
 
 
 def _build(
     running: engine.Engine,
+    ground: recovery.Ground,
     stack: str,
     config: dict[str, str],
     deadline_s: float,
@@ -122,8 +138,9 @@ def _build(
     if "uris" not in config:
         running.command("config", "rm", "uris", "--stack", stack)
     options = [word for key, value in config.items() for word in ("--config", f"{key}={value}")]
-    done = running.run(stack, "up", "--yes", "--parallel", str(PARALLEL), *options, deadline_s=deadline_s)
-    _require(done, stack, "構築", deadline_s)
+    with recovery.attempt(ground, stack):
+        done = running.run(stack, "up", "--yes", "--parallel", str(PARALLEL), *options, deadline_s=deadline_s)
+        _require(done, stack, "構築", deadline_s)
     # Refreshed: without it the engine compares the program with its own record and calls a host that lost its
     # VMs, or a laboratory that was taken down since, built.
     asked = ("preview", "--refresh", "--expect-no-changes", "--parallel", str(PARALLEL))
