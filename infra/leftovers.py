@@ -22,6 +22,7 @@ from layout import connections
 COMMAND_S = 60.0
 SHUTDOWN_S = 20.0
 SETTLED_S = 5.0
+TOGETHER = 200  # commands on one command line, which the kernel limits to 128 KiB
 _MARK = "@@kumiai"
 
 
@@ -60,13 +61,16 @@ class Hosts:
 
     def ask(self, host: str, commands: Iterable[str]) -> dict[str, str]:
         """The output of several commands on one connection, by command; failed ones answer nothing."""
+        answers: dict[str, str] = {}
         listed = list(commands)
-        script = "; ".join(f"echo {_MARK}{number}; {command}" for number, command in enumerate(listed))
-        answers = dict.fromkeys(listed, "")
-        # The last command always succeeds: virsh answers with the exit code of its last.
-        for part in self.virsh(host, f"{script}; echo {_MARK}").split(_MARK)[1:-1]:
-            number, _, text = part.partition("\n")
-            answers[listed[int(number)]] = text
+        for first in range(0, len(listed), TOGETHER):
+            part = listed[first : first + TOGETHER]
+            script = "; ".join(f"echo {_MARK}{number}:; {command}" for number, command in enumerate(part))
+            answers |= dict.fromkeys(part, "")
+            # The last command always succeeds: virsh answers with the exit code of its last.
+            for piece in self.virsh(host, f"{script}; echo {_MARK}").split(_MARK)[1:-1]:
+                number, _, text = piece.partition(":")
+                answers[part[int(number)]] = text
         return answers
 
     def digest(self, host: str, pool: str, volume: str) -> str:
