@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from infra.refusal import RefusalError, some
 from infra.settings import Settings
-from layout import checkers
-from layout.folder import PlanFolder
 from layout.records import HostRecord, Layout, VmRecord
+
+if TYPE_CHECKING:
+    from layout.folder import PlanFolder
 
 HOSTS_PREFIX = "hosts-"
 SUPPORTED_POOLS = ("dir",)
@@ -61,6 +62,8 @@ def stack_of(name: str, layout: Layout) -> HostsStack | TenantStack:
 
 def require_sound(folder: PlanFolder) -> None:
     """Raises RefusalError unless the plan fits, is the one that was judged, and passes its checkers again."""
+    from layout import checkers  # only here: they bring the tables' library, and most runs need neither
+
     if not folder.run.fits:
         raise RefusalError(f"{folder.path}: 適合しない計画は構築しません（{folder.run.verdict}）", unfit=True)
     if folder.run.layout_digest != folder.layout_digest:

@@ -37,6 +37,7 @@ from tools.installation import (
     machine_installation,
 )
 from tools.progress import say, step
+from tools.tenant_secrets import SecretsError
 
 SOURCES = Path(__file__).resolve().parent
 SDK = "github.com/pulumi/pulumi/sdk/v3"
@@ -209,10 +210,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.add_mutually_exclusive_group()
     asked.add_argument("--print-path", action="store_true", help="only print the folder of the programs")
     asked.add_argument("--env", metavar="STATE", type=Path, help="print the variables of runs that keep state in STATE")
+    parser.add_argument("--stack", metavar="STACK", help="with --env: also name the passphrase of that stack")
     parser.add_argument("--json", action="store_true", help="with --env: one JSON object, not shell lines")
     options = parser.parse_args(arguments)
     try:
-        return _show(options.env, options.json) if options.print_path or options.env else _build()
+        return _show(options.env, options.stack, options.json) if options.print_path or options.env else _build()
     except KeyboardInterrupt:
         say("中断しました。作りかけのものは残っていません。")
         return 130
@@ -220,12 +222,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"Pulumi をビルドできませんでした：{error}")
     except GoMissingError as error:
         say(f"Go を用意できませんでした：{error}")
-    except FileExistsError as error:
+    except (FileExistsError, SecretsError) as error:
         say(f"状態フォルダーを使えません：{error}")
     return 1
 
 
-def _show(state: Path | None, as_json: bool) -> int:
+def _show(state: Path | None, stack: str | None, as_json: bool) -> int:
     """Print the folder of the programs or, with a state folder, the variables of a run."""
     installation = find(os.environ)
     if installation is None:
@@ -234,7 +236,7 @@ def _show(state: Path | None, as_json: bool) -> int:
     if state is None:
         sys.stdout.write(f"{installation.bin}\n")
         return 0
-    variables = engine_env(installation, state, Path(sys.executable), os.environ)
+    variables = engine_env(installation, state, Path(sys.executable), os.environ, stack)
     lines = (f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
     sys.stdout.write(json.dumps(variables, ensure_ascii=False) + "\n" if as_json else "".join(lines))
     return 0
