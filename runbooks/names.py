@@ -13,11 +13,12 @@ from layout.errors import FolderError
 from layout.records import DiskRecord, HostRecord, Layout, NetworkRecord, VmRecord
 
 from .errors import RunbookError, Value
+from .transport import LOCAL
 
 BUILT_IN = (
     "layout", "plan", "state", "uris", "uplinks", "operator", "run_id", "now", "work", "kumiai_options",
     "host", "host_by_id", "vm_by_id", "vms_on", "vms_of", "network_of", "network_by_id", "pool_path", "volume_path",
-    "virsh_uri", "moved_from", "stack_of", "gateways", "address_of", "machine",
+    "virsh_uri", "moved_from", "stack_of", "gateways", "address_of", "machine", "local",
 )  # fmt: skip
 
 
@@ -94,6 +95,7 @@ def built_in(site: Site, *, operator: str, run_id: str, now: datetime, work: Pat
         "run_id": run_id,
         "now": now.isoformat(timespec="seconds"),
         "work": str(work),
+        "local": LOCAL,
         "kumiai_options": list(site.options),
         "gateways": [f"gw-{each}" for each in dict.fromkeys(host.site for host in layout.hosts)],
     }
