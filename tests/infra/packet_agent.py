@@ -47,7 +47,7 @@ def ip_frame(mac, to, source, destination, payload=b"spoof", protocol=253):
 class Agent:
     def __init__(self):
         self.listeners = []
-        self.sniffer = None
+        self.sniffer = self.echoing = self.talk = None
 
     def configure(self, commands):
         for command in commands:
@@ -189,6 +189,27 @@ class Agent:
         self.sniffer.close()
         return frames
 
+    def echo(self, port):
+        """From now on whoever connects here hears what he says."""
+        program = (
+            "import socket;s=socket.create_server(('',%d));c=s.accept()[0]\nwhile d:=c.recv(64): c.sendall(d)" % port
+        )
+        self.echoing = subprocess.Popen([sys.executable, "-I", "-S", "-c", program])
+        time.sleep(0.3)
+
+    def dial(self, address, port):
+        self.talk = socket.create_connection((address, port), timeout=5)
+        return True
+
+    def say(self, text):
+        """What comes back within two seconds."""
+        self.talk.sendall(text.encode())
+        self.talk.settimeout(2)
+        try:
+            return self.talk.recv(64).decode()
+        except TimeoutError:
+            return None
+
     def run(self):
         buffer = b""
         while True:
@@ -201,6 +222,8 @@ class Agent:
                 continue
             piece = sys.stdin.buffer.raw.read(1 << 20)
             if not piece:
+                if self.echoing:
+                    self.echoing.kill()
                 return
             buffer += piece
             while b"\n" in buffer:
