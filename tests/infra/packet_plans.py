@@ -108,7 +108,7 @@ def three_by_three():
 
 
 def networks_of_the_pilot():
-    """All networks of examples/pilot as the planner numbers them, with a few VMs each, on two hosts and one backup host.
+    """All networks of examples/pilot as the planner numbers them, a few VMs each, on two hosts and one backup host.
 
     Of every network: a VM of each system that a flow names (two of them where the plan has two), and one of no flow.
     """
