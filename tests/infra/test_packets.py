@@ -140,7 +140,7 @@ def spoofs(liar, victim, gateway):
         + b"\x60" + b"\0" * 5 + b"\x3b\xff" + b"\xfe\x80" + b"\0" * 30,
         "vlan tag": bytes.fromhex("ffffffffffff") + bytes.fromhex(liar.mac.replace(":", "")) + b"\x81\0\0\x64\x08\0"
         + b"\x45" + b"\0" * 45,
-        "spanning tree": bytes.fromhex("0180c2000000") + bytes.fromhex(liar.mac.replace(":", "")) + b"\0\x26\x42\x42\x03"
+        "spanning tree": bytes.fromhex("0180c2000000" + liar.mac.replace(":", "")) + b"\0\x26\x42\x42\x03"
         + b"\0" * 43,
     }  # fmt: skip
 
