@@ -125,6 +125,7 @@ def mend(files: Files, aside: Path) -> str | None:
 
     Answers what was done, None when there was nothing to do. Raises CheckpointError when no copy is whole.
     """
+    _drop_half_notes(files)
     if not files.state.exists():
         if not any(files.history.glob("*.checkpoint.json")):
             return None  # never built, or removed by `pulumi stack rm`, which removes the history too
@@ -239,6 +240,22 @@ def write_whole(path: Path, content: bytes) -> None:
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise
+
+
+def _drop_half_notes(files: Files) -> None:
+    """The backend keeps a note beside each file, NAME.attrs, and does not write it in one step.
+
+    With half a note a file cannot be read ("failed to load checkpoint: EOF"); without one it can.
+    """
+    folders = (files.state.parent, files.history, files.root / ".pulumi" / "backups" / PROJECT / files.stack)
+    notes = [note for folder in folders for note in folder.glob(f"{files.stack}*.attrs")]
+    for note in (*notes, files.root / ".pulumi" / "meta.yaml.attrs"):
+        try:
+            json.loads(note.read_bytes())
+        except FileNotFoundError:
+            continue
+        except ValueError:
+            note.unlink(missing_ok=True)
 
 
 def _whole(path: Path) -> dict[str, Any] | None:

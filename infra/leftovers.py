@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -20,8 +21,10 @@ from infra.checkpoint import Thing
 from layout import connections
 
 COMMAND_S = 60.0
+DOWNLOAD_S = 1800.0
 SHUTDOWN_S = 20.0
 SETTLED_S = 5.0
+TOGETHER = 200  # commands on one command line, which the kernel limits to 128 KiB
 _MARK = "@@kumiai"
 
 
@@ -60,13 +63,16 @@ class Hosts:
 
     def ask(self, host: str, commands: Iterable[str]) -> dict[str, str]:
         """The output of several commands on one connection, by command; failed ones answer nothing."""
+        answers: dict[str, str] = {}
         listed = list(commands)
-        script = "; ".join(f"echo {_MARK}{number}; {command}" for number, command in enumerate(listed))
-        answers = dict.fromkeys(listed, "")
-        # The last command always succeeds: virsh answers with the exit code of its last.
-        for part in self.virsh(host, f"{script}; echo {_MARK}").split(_MARK)[1:-1]:
-            number, _, text = part.partition("\n")
-            answers[listed[int(number)]] = text
+        for first in range(0, len(listed), TOGETHER):
+            part = listed[first : first + TOGETHER]
+            script = "; ".join(f"echo {_MARK}{number}:; {command}" for number, command in enumerate(part))
+            answers |= dict.fromkeys(part, "")
+            # The last command always succeeds: virsh answers with the exit code of its last.
+            for piece in self.virsh(host, f"{script}; echo {_MARK}").split(_MARK)[1:-1]:
+                number, _, text = piece.partition(":")
+                answers[part[int(number)]] = text
         return answers
 
     def digest(self, host: str, pool: str, volume: str) -> str:
@@ -75,8 +81,10 @@ class Hosts:
         with subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         ) as run:
-            assert run.stdout is not None  # noqa: S101 - it is a pipe
+            limit = threading.Timer(DOWNLOAD_S, run.kill)
+            limit.start()
             found = hashlib.file_digest(run.stdout, "sha256").hexdigest()  # type: ignore[arg-type]
+            limit.cancel()
         if run.returncode != 0:
             raise SilentHostError(f"{host}：ボリューム {volume} を読めません")
         return found
@@ -133,31 +141,35 @@ def look_until_still(hosts: Hosts, host: str, pools: Iterable[str]) -> Inventory
         seen = again
 
 
-def remove_domain(hosts: Hosts, thing: Thing, mac: str) -> bool:
-    """Shuts a half-made VM down and undefines it; its volumes stay. Answers whether it was ours.
+def remove_domains(hosts: Hosts, things: Iterable[Thing], macs: Mapping[str, str]) -> tuple[Thing, ...]:
+    """Shuts half-made VMs down and undefines them; their volumes stay. Answers those that were ours.
 
-    It is ours when it has the MAC of the plan, which nothing but the plan knows. Raises SilentHostError.
+    A VM is ours when it has the MAC of the plan, which nothing but the plan knows. Raises SilentHostError.
     """
-    document = ElementTree.fromstring(hosts.virsh(thing.host, "dumpxml", "--inactive", thing.name))  # noqa: S314 - libvirt's own
-    macs = {each.get("address", "").lower() for each in document.findall("devices/interface/mac")}
-    if mac.lower() not in macs:
-        return False
-    _stop(hosts, thing)
-    hosts.virsh(thing.host, "undefine", thing.name, "--managed-save", "--snapshots-metadata", "--checkpoints-metadata")
-    return True
-
-
-def _stop(hosts: Hosts, thing: Thing) -> None:
+    ours = tuple(thing for thing in things if _has_mac(hosts, thing, macs.get(thing.name, "")))
     # A guest that has begun to write gets the chance to end; one that still boots does not hear the button.
+    for thing in ours:
+        if _state(hosts, thing) == "running":
+            hosts.ask(thing.host, [f"shutdown {thing.name}"])  # fails where it has ended meanwhile
     until = time.monotonic() + SHUTDOWN_S
-    state = hosts.virsh(thing.host, "domstate", thing.name).strip()
-    if state == "running":
-        hosts.virsh(thing.host, "shutdown", thing.name)
-        while state == "running" and time.monotonic() < until:
-            time.sleep(0.5)
-            state = hosts.virsh(thing.host, "domstate", thing.name).strip()
-    if state not in {"shut off", "crashed"}:
-        hosts.virsh(thing.host, "destroy", thing.name)
+    while time.monotonic() < until and any(_state(hosts, thing) == "running" for thing in ours):
+        time.sleep(0.5)
+    for thing in ours:
+        if _state(hosts, thing) not in {"shut off", "crashed"}:
+            hosts.virsh(thing.host, "destroy", thing.name)
+        hosts.virsh(
+            thing.host, "undefine", thing.name, "--managed-save", "--snapshots-metadata", "--checkpoints-metadata"
+        )
+    return ours
+
+
+def _has_mac(hosts: Hosts, thing: Thing, mac: str) -> bool:
+    document = ElementTree.fromstring(hosts.virsh(thing.host, "dumpxml", "--inactive", thing.name))  # noqa: S314 - libvirt's own
+    return mac.lower() in {each.get("address", "").lower() for each in document.findall("devices/interface/mac")}
+
+
+def _state(hosts: Hosts, thing: Thing) -> str:
+    return hosts.virsh(thing.host, "domstate", thing.name).strip()
 
 
 def remove_pool(hosts: Hosts, thing: Thing) -> None:

@@ -19,7 +19,7 @@ from infra.admission import BaseImage, HostsStack
 from infra.checkpoint import CheckpointError, Record, Thing
 from infra.engine import Engine
 from infra.intent import Intent
-from infra.leftovers import Hosts, Inventory, LeftoverError, SilentHostError
+from infra.leftovers import Hosts, LeftoverError, SilentHostError
 from infra.turns import BusyError, marks, only_one
 from layout.records import Layout
 
@@ -181,27 +181,20 @@ def _pools(things_: Iterable[Thing]) -> list[str]:
 
 
 def _clear_host(ground: Ground, stack: str, host: str, suspects: set[Thing], macs: Mapping[str, str]) -> None:
-    seen = leftovers.look_until_still(ground.hosts, host, _pools(suspects))
-    # Domains first: a volume that a half-made domain stands on counts as used.
-    for kind in ("domain", "volume", "network", "pool"):
-        for thing in sorted(each for each in suspects if each.kind == kind):
-            for name in sorted(seen.names(thing)):
-                _clear(ground, stack, Thing(host, kind, thing.pool, name), macs, seen)
-
-
-def _clear(ground: Ground, stack: str, thing: Thing, macs: Mapping[str, str], seen: Inventory) -> None:
     hosts, tell = ground.hosts, ground.progress
-    if thing.kind == "domain":
-        if thing.name in macs and leftovers.remove_domain(hosts, thing, macs[thing.name]):
-            tell(f"{stack}：作りかけの {thing} を外しました（ボリュームは残しました。作り直します）")
-    elif thing.kind == "network":
+    seen = leftovers.look_until_still(hosts, host, _pools(suspects))
+    found = {Thing(host, each.kind, each.pool, name) for each in suspects for name in seen.names(each)}
+    # Domains first: a volume that a half-made domain stands on counts as used.
+    for thing in leftovers.remove_domains(hosts, sorted(each for each in found if each.kind == "domain"), macs):
+        tell(f"{stack}：作りかけの {thing} を外しました（ボリュームは残しました。作り直します）")
+    for thing in sorted(each for each in found if each.kind == "volume"):
+        _clear_volume(ground, thing)
+    for thing in sorted(each for each in found if each.kind == "network"):
         leftovers.remove_network(hosts, thing)
         tell(f"{stack}：作りかけの {thing} を外しました（作り直します）")
-    elif thing.kind == "pool":
+    for thing in sorted(each for each in found if each.kind == "pool"):
         leftovers.remove_pool(hosts, thing)
         tell(f"{stack}：作りかけの {thing} を外しました（中身は残しました。作り直します）")
-    else:
-        _clear_volume(ground, thing)
 
 
 def _clear_volume(ground: Ground, thing: Thing) -> None:
