@@ -18,10 +18,10 @@ def plan(tmp_path):
     return plans.write(tmp_path / "plan")
 
 
-def made(plan, name="t00-s00-ap-01", **changes):
+def made(plan, name="t00-s00-ap-01", key=plans.public_key("t00"), **changes):
     vm = plans.vm_named(plan, name).model_copy(update=changes)
     network = next(each for each in plan.layout.networks if each.id == vm.network)
-    return seed.make(vm, network)
+    return seed.make(vm, network, key)
 
 
 def test_neither_time_nor_place_changes_the_image(plan, monkeypatch):
@@ -39,6 +39,7 @@ def test_neither_time_nor_place_changes_the_image(plan, monkeypatch):
 
 def test_the_volumes_name_follows_the_content(plan):
     assert made(plan).volume != made(plan, address="10.0.0.99").volume
+    assert made(plan).volume != made(plan, key=plans.public_key("t01")).volume
     assert made(plan).volume == made(plan, memory_mib=999, vcpu=1).volume
     assert made(plan, mac="52:54:00:00:00:77").volume.startswith("t00-s00-ap-01-seed-")
 
