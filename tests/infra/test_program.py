@@ -181,7 +181,7 @@ def test_the_stack_reads_its_configuration_and_its_own_last_outputs(plan, tmp_pa
     from pulumi.runtime import set_all_config
 
     from infra import program
-    from tests.infra.engine_double import NOTHING, Mocks, run
+    from tests.infra.engine_double import Mocks, run
 
     uris = tmp_path / "uris.json"
     uris.write_text(json.dumps(URIS))

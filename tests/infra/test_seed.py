@@ -18,7 +18,10 @@ def plan(tmp_path):
     return plans.write(tmp_path / "plan")
 
 
-def made(plan, name="t00-s00-ap-01", key=plans.public_key("t00"), **changes):
+KEY = plans.public_key("t00")
+
+
+def made(plan, name="t00-s00-ap-01", key=KEY, **changes):
     vm = plans.vm_named(plan, name).model_copy(update=changes)
     network = next(each for each in plan.layout.networks if each.id == vm.network)
     return seed.make(vm, network, key)
@@ -74,6 +77,7 @@ def test_the_guest_reads_its_name_and_its_address(plan, names):
     }
     _, user = read(image, **{names: "/user-data"})
     assert user.startswith("#cloud-config\n")
+    assert yaml.safe_load(user) == {"ssh_authorized_keys": [KEY]}
 
 
 def test_an_address_without_length_takes_its_subnets(plan):

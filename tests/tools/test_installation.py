@@ -1,6 +1,5 @@
 """Whose Pulumi is used, and what a run of it is told."""
 
-import stat
 from pathlib import Path
 
 import pytest
