@@ -33,9 +33,7 @@ def main() -> None:
         raise pulumi.RunError(str(error)) from None
 
 
-def declare(
-    plan: judgement.Plan | PlanFolder, chosen: settings.Settings, stack_name: str, deployed: Deployed
-) -> None:
+def declare(plan: judgement.Plan | PlanFolder, chosen: settings.Settings, stack_name: str, deployed: Deployed) -> None:
     """Declares one stack of the plan after every check. Raises RefusalError before any resource exists."""
     layout = plan.layout
     stack = admission.stack_of(stack_name, layout)

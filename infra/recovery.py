@@ -212,11 +212,15 @@ def _clear_volume(ground: Ground, thing: Thing) -> None:
 
 
 def _tidy(ground: Ground, stack: str) -> None:
-    deployment = checkpoint.export(ground.running.project, ground.running.environment, stack)
-    tidy = {"version": 3, "deployment": checkpoint.tidied(deployment or {})}
+    running = ground.running
+    deployment = checkpoint.tidied(checkpoint.export(running.project, running.environment, stack) or {})
+    files = checkpoint.files_of(running.environment, stack)
+    if files is not None:
+        checkpoint.rewrite(files, deployment)
+        return
     path = ground.state / f"{stack}.tidy.json"
     try:
-        checkpoint.write_whole(path, json.dumps(tidy, ensure_ascii=False).encode())
-        ground.running.command("stack", "import", "--stack", stack, "--file", str(path))
+        checkpoint.write_whole(path, json.dumps({"version": 3, "deployment": deployment}).encode())
+        running.command("stack", "import", "--stack", stack, "--file", str(path))
     finally:
         path.unlink(missing_ok=True)
