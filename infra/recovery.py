@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -84,14 +85,14 @@ def settle(ground: Ground, stack: str) -> None:
     before = intent.read(ground.state, stack)
     suspects = {thing for thing in _suspects(record, before) if not thing.among(record.standing)}
     macs = {vm.id: vm.mac for vm in ground.layout.vms} | dict(before.macs if before else {})
-    for host in sorted({thing.host for thing in suspects}):
-        here = {thing for thing in suspects if thing.host == host}
-        if host not in ground.uris:
-            continue
-        try:
-            _clear_host(ground, stack, host, here, macs)
-        except SilentHostError as error:
-            ground.progress(f"{stack}：前の構築の残りを確かめられません（{error}）")
+    concerned = sorted({thing.host for thing in suspects} & set(ground.uris))
+    with ThreadPoolExecutor(max_workers=8) as pool:  # a guest may take its time to shut down
+        cleared = [
+            pool.submit(_clear_host, ground, stack, host, {thing for thing in suspects if thing.host == host}, macs)
+            for host in concerned
+        ]
+    for each in cleared:
+        each.result()
     if record.untidy:
         _tidy(ground, stack)
         ground.progress(f"{stack}：途中で止まった構築の記録を片付けました")
@@ -181,6 +182,13 @@ def _pools(things_: Iterable[Thing]) -> list[str]:
 
 
 def _clear_host(ground: Ground, stack: str, host: str, suspects: set[Thing], macs: Mapping[str, str]) -> None:
+    try:
+        _clear_answering(ground, stack, host, suspects, macs)
+    except SilentHostError as error:
+        ground.progress(f"{stack}：前の構築の残りを確かめられません（{error}）")
+
+
+def _clear_answering(ground: Ground, stack: str, host: str, suspects: set[Thing], macs: Mapping[str, str]) -> None:
     hosts, tell = ground.hosts, ground.progress
     seen = leftovers.look_until_still(hosts, host, _pools(suspects))
     found = {Thing(host, each.kind, each.pool, name) for each in suspects for name in seen.names(each)}
