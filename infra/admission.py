@@ -142,6 +142,11 @@ class BaseImage:
         return volume_of(self.id)
 
 
+def seed_name(vm: VmRecord) -> str:
+    """The name of the resource that is the VM's seed."""
+    return f"{vm.id}-seed"
+
+
 def volume_of(image: str) -> str:
     """The name of the volume of a base image."""
     return f"{image}.qcow2"

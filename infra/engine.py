@@ -19,9 +19,10 @@ from typing import Any
 from tools.tenant_secrets import PASSPHRASE, SecretsError, stack_secrets
 
 HOUSE = Path(__file__).resolve().parents[1]
+REPORT_S = 10.0
 POLL_S = 0.2  # how soon an engine hears that the deployment was interrupted
 GRACE_S = 20.0  # how long an interrupted engine may take to write its state and let go of its lock
-PASSPHRASE_FILE = "PULUMI_CONFIG_PASSPHRASE_FILE"
+PASSPHRASE_FILE = "PULUMI_CONFIG_PASSPHRASE_FILE"  # noqa: S105 - the name of a variable
 HINTS = (
     (
         "marked for protection",
@@ -104,8 +105,13 @@ class Engine:
             raise EngineError("\n".join((f"pulumi {' '.join(arguments[:2])} が失敗しました", *explained(lines))))
         return done.stdout
 
-    def run(self, stack: str, *arguments: str, deadline_s: float) -> Outcome:
-        """`up`, `preview` and the like on a stack. It is interrupted at the deadline, and when we are."""
+    def run(
+        self, stack: str, *arguments: str, deadline_s: float, tell: Callable[[int, float], None] | None = None
+    ) -> Outcome:
+        """`up`, `preview` and the like on a stack. It is interrupted at the deadline, and when we are.
+
+        Every 10 seconds `tell` hears how many resources are done, and after how many seconds.
+        """
         name = f"{stack}-{arguments[0]}"
         self.logs.mkdir(parents=True, exist_ok=True)
         events, log = self.logs / f"{name}.events", self.logs / f"{name}.log"
@@ -126,7 +132,7 @@ class Engine:
                 start_new_session=True,
             )
             try:
-                timed_out = not self._ended(process, begun + deadline_s)
+                timed_out = not self._ended(process, begun, deadline_s, _reporting(events, tell))
                 if timed_out:
                     self._stop(process, stack)
             except BaseException:
@@ -135,16 +141,23 @@ class Engine:
         seconds = time.monotonic() - begun
         return _outcome(process.returncode, _read(events), log, timed_out=timed_out, seconds=seconds)
 
-    def _ended(self, process: subprocess.Popen[bytes], limit: float) -> bool:
-        """Waits for the process until the limit; False when it passed. Raises KeyboardInterrupt when halted."""
+    def _ended(
+        self, process: subprocess.Popen[bytes], begun: float, deadline_s: float, report: Callable[[float], None]
+    ) -> bool:
+        """Waits for the process; False when its deadline passed. Raises KeyboardInterrupt when halted."""
+        told = begun
         while True:
+            now = time.monotonic()
             try:
-                process.wait(max(0.0, min(POLL_S, limit - time.monotonic())))
+                process.wait(max(0.0, min(POLL_S, begun + deadline_s - now)))
             except subprocess.TimeoutExpired:
                 if self.halt.is_set():
                     raise KeyboardInterrupt from None
-                if time.monotonic() >= limit:
+                if now >= begun + deadline_s:
                     return False
+                if now - told >= REPORT_S:
+                    told = now
+                    report(now - begun)
             else:
                 return True
 
@@ -224,6 +237,14 @@ def explained(lines: Sequence[str], limit: int = 8) -> tuple[str, ...]:
     more = (f"  ほか {len(lines) - limit} 行",) if len(lines) > limit else ()
     hints = tuple(hint for sign, hint in HINTS if any(sign in line for line in lines))
     return (*(f"  {line}" for line in lines[:limit]), *more, *hints)
+
+
+def _reporting(events: Path, tell: Callable[[int, float], None] | None) -> Callable[[float], None]:
+    def report(seconds: float) -> None:
+        if tell is not None and events.exists():
+            tell(events.read_bytes().count(b'"resOutputsEvent":{'), seconds)
+
+    return report
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

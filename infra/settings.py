@@ -9,6 +9,7 @@ from typing import Literal
 
 from infra.refusal import RefusalError, some
 from layout import FolderError, connections
+from layout.records import Layout
 
 DomainType = Literal["kvm", "qemu"]
 DOMAIN_TYPES: tuple[DomainType, ...] = ("kvm", "qemu")
@@ -55,6 +56,15 @@ def read(config: Mapping[str, str], base: Path) -> Settings:
         uris_file=uris_file,
         start=config.get("start") or ALL,
     )
+
+
+def require_known(start: str, layout: Layout) -> None:
+    """Raises RefusalError where `start` names a VM that the plan does not have."""
+    unknown = [] if start in {ALL, NONE} else sorted(set(start.split(",")) - {vm.id for vm in layout.vms})
+    if unknown:
+        raise RefusalError(
+            f"start「{some(unknown)}」：この計画にない仮想サーバです（{ALL}、{NONE}、または id をコンマでつないで指定）"
+        )
 
 
 def domain_type(text: str) -> DomainType:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pulumi
 
 from infra import domain_xml, hypervisor, secrets, seed
-from infra.admission import Deployed, TenantStack, hosts_of, uri_of, vms_of, volume_of
+from infra.admission import Deployed, TenantStack, hosts_of, seed_name, uri_of, vms_of, volume_of
 from infra.settings import DomainType, Settings
 from layout.records import DiskRecord, Layout, NetworkRecord, VmRecord
 
@@ -93,8 +93,3 @@ def declare(stack: TenantStack, layout: Layout, settings: Settings, deployed: De
         )
     pulumi.export("placement", {vm.id: vm.host for vm in vms_of(stack, layout)})
     pulumi.export("keys", keys)
-
-
-def seed_name(vm: VmRecord) -> str:
-    """The name of the resource that is the VM's seed."""
-    return f"{vm.id}-seed"

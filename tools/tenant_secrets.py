@@ -11,7 +11,7 @@ from pathlib import Path
 
 FOLDER = "secrets"
 VARIABLE = "KUMIAI_SECRETS"
-PASSPHRASE = "passphrase"  # the name of a file
+PASSPHRASE = "passphrase"  # noqa: S105 - the name of a file
 PRIVATE_KEY = "id_ed25519"
 PUBLIC_KEY = "id_ed25519.pub"
 HOSTS_PREFIX = "hosts-"
