@@ -9,6 +9,7 @@ import pulumi
 from infra import domain_xml, hypervisor, secrets, seed
 from infra.admission import Deployed, TenantStack, hosts_of, seed_name, uri_of, vms_of, volume_of
 from infra.settings import DomainType, Settings
+from layout.ports import port_name
 from layout.records import DiskRecord, Layout, NetworkRecord, VmRecord
 
 
@@ -46,7 +47,12 @@ class VirtualMachine(pulumi.ComponentResource):
             bridge=network.bridge,
             mac=vm.mac,
             xslt=domain_xml.stylesheet(
-                vm.id, vcpu=vm.vcpu, vcpu_max=vm.vcpu_max, weight=vm.weight, emulated=domain_type == "qemu"
+                vm.id,
+                vcpu=vm.vcpu,
+                vcpu_max=vm.vcpu_max,
+                weight=vm.weight,
+                emulated=domain_type == "qemu",
+                port=port_name(vm.mac),
             ),
             start=start,
             host=connection,
