@@ -27,7 +27,7 @@ AGAIN = 0.25  # how often the run that recovers is killed as well
 
 @dataclass(frozen=True)
 class Kill:
-    """What is killed when: `after` seconds after the deployment began, or (`making`) after the first thing was begun."""
+    """What is killed when: `after` seconds after the deployment began, or (`making`) after its first creation began."""
 
     number: int
     target: str

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -211,11 +211,13 @@ class Stand:
                 if found == name or (target == "program" and found.startswith(name))
             ]
         for pid in pids:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+            self.kill_pid(pid)
         return pids
+
+    def kill_pid(self, pid: int) -> None:
+        """SIGKILL, also where the process has just ended by itself."""
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
     def interrupt(self, target: str, moment: Callable[[], bool], *options: str) -> list[int]:
         """Starts a deployment and kills the target as soon as the moment has come; answers what was killed."""
