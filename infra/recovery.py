@@ -33,12 +33,13 @@ __all__ = [
     "adopt",
     "attempt",
     "marks",
+    "mend",
     "only_one",
     "settle",
     "unfinished",
 ]
 
-ERRORS = (BusyError, CheckpointError, LeftoverError)
+ERRORS = (BusyError, CheckpointError, LeftoverError, SilentHostError)
 """What a deployment tells its user in one line."""
 
 
@@ -68,20 +69,29 @@ class Ground:
         return {image.volume: image for image in self.images.values()}
 
 
+def mend(ground: Ground, stacks: Iterable[str]) -> None:
+    """Puts copies in the place of damaged records. Before anything else: one of them fails every question to the engine.
+
+    Raises BusyError, CheckpointError.
+    """
+    for stack in stacks:
+        files = checkpoint.files_of(ground.running.environment, stack)
+        if files is not None:
+            # First the lock: the record of a stack that is being updated changes under our hands.
+            for done in checkpoint.unlock(files):
+                ground.progress(done)
+            mended = checkpoint.mend(files, ground.state / "damaged")
+            if mended:
+                ground.progress(mended)
+
+
 def settle(ground: Ground, stack: str) -> None:
     """Makes the stack fit to be updated after any end of the run before; tells `progress` what it did.
 
     Raises BusyError while somebody else works on the stack, CheckpointError when its record is lost, LeftoverError for
     what must be judged by a person. A host that does not answer keeps its leftovers for a later run.
     """
-    files = checkpoint.files_of(ground.running.environment, stack)
-    if files is not None:
-        # First the lock: the record of a stack that is being updated changes under our hands.
-        for done in checkpoint.unlock(files):
-            ground.progress(done)
-        mended = checkpoint.mend(files, ground.state / "damaged")
-        if mended:
-            ground.progress(mended)
+    mend(ground, [stack])
     record = ground.record(stack)
     before = intent.read(ground.state, stack)
     suspects = {thing for thing in _suspects(record, before) if not thing.among(record.standing)}
