@@ -19,8 +19,9 @@ from .transport import LOCAL
 
 BUILT_IN = (
     "layout", "layout_digest", "plan", "today", "state", "uris", "uplinks", "operator", "run_id", "now", "work",
-    "kumiai_options",    "host", "host_by_id", "vm_by_id", "vms_on", "vms_of", "network_of", "network_by_id", "pool_path", "volume_path",
-    "apart_from", "moves_from", "virsh_uri", "moved_from", "stack_of", "gateways", "address_of", "machine", "local",
+    "kumiai_options", "host", "host_by_id", "vm_by_id", "vms_on", "vms_of", "network_of", "network_by_id",
+    "pool_path", "volume_path", "apart_from", "moves_from", "virsh_uri", "moved_from", "stack_of", "gateways",
+    "address_of", "machine", "local",
 )  # fmt: skip
 
 
