@@ -121,13 +121,19 @@ def test_a_fact_over_hosts_is_known_by_host_and_one_that_fails_has_its_default(b
         "one",
         book(
             block("fact", id="load", title="負荷", on="layout.hosts", run="ask-load", parse="integer", default="'0'"),
-            block("fact", id="sizes", title="大きさ", on="\"'kvm01'\"", each='{disk: "vm_by_id(\'t00-s00-ap-01\').disks"}',
+            block("fact", id="sizes", title="大きさ", on="host('kvm01')", each='{disk: "vm_by_id(\'t00-s00-ap-01\').disks"}',
                   run="ask-size {{ disk.name }}", parse="integer"),
             block("fact", id="none", title="なし", on="'[]'", run="ask-nobody"),
             step("a", apply="do {{ facts.load['kvm02'] }} {{ facts.sizes['t00-s00-ap-01-data'] }} {{ facts.none }}"),
         ),
     )  # fmt: skip
-    bench.again(TO_DO, Answer("ask-load", on="kvm01", code=1), Answer("ask-load", stdout="3"), Answer("data", stdout="5"), Answer("ask-size", stdout="4"))
+    bench.again(
+        TO_DO,
+        Answer("ask-load", on="kvm01", code=1),
+        Answer("ask-load", stdout="3"),
+        Answer("data", stdout="5"),
+        Answer("ask-size", stdout="4"),
+    )
     assert bench.run("one").outcome == "done", bench.told
     assert changes(bench) == ["do 3 5 '{}'"]
 
@@ -251,7 +257,7 @@ def test_a_called_runbook_is_asked_before_step_one_and_rolled_back_with_the_rest
             head="parameters: {vm: {type: vm, help: 対象}}",
         ),
     )
-    call = block("step", id="call", title="呼ぶ", runbook="inner", each='{vm: "vms_on(\'kvm02\')"}', with_="{vm: vm}")
+    call = block("step", id="call", title="呼ぶ", runbook="inner", each="{vm: \"vms_on('kvm02')\"}", with_="{vm: vm}")
     bench.write("outer", book(step("a"), call, step("z")))
     bench.again(TO_DO, Answer("look t00-s00-db-01", code=1))
     result = bench.run("outer")
@@ -300,7 +306,9 @@ def test_stop_is_heeded_between_commands_and_the_run_is_resumed_with_the_facts_o
     result = bench.run("one", stop_asked=lambda: next(asked))
     assert result.outcome == "stopped"
     assert changes(bench) == ["apply-a 1"]
-    bench.again(Answer("check-b", code=1), Answer("ask", stdout="2"), Answer("verify-b", code=1), Answer("check-a", code=1))
+    bench.again(
+        Answer("check-b", code=1), Answer("ask", stdout="2"), Answer("verify-b", code=1), Answer("check-a", code=1)
+    )
     again = bench.run("one", resume=result.run)
     assert again.run == result.run
     commands = [command for _, command in bench.machines.commands]
@@ -374,8 +382,12 @@ def test_a_secret_is_given_on_standard_input_and_is_nowhere_else(bench):
     path = folder / "passphrase"
     path.write_text("correct horse battery\n")
     path.chmod(0o600)
-    bench.write("one", book(step("a", secret="t00/passphrase", keep_output="true")))
-    bench.again(TO_DO, Answer("apply-a", stdout="got correct horse battery, thanks"), Answer("verify-a", code=1, stderr="wrong: correct horse battery"))
+    bench.write("one", book(step("a", **{"secret": "t00/passphrase", "keep_output": "true"})))
+    bench.again(
+        TO_DO,
+        Answer("apply-a", stdout="got correct horse battery, thanks"),
+        Answer("verify-a", code=1, stderr="wrong: correct horse battery"),
+    )
     result = bench.run("one")
     given = [order.stdin for _, order in bench.machines.asked if order.stdin]
     assert given == [b"correct horse battery\n"]
@@ -392,7 +404,10 @@ def test_a_secret_is_given_on_standard_input_and_is_nowhere_else(bench):
 
 
 def test_input_comes_from_a_command_here(bench):
-    bench.write("one", book(step("a", input_from="render kvm01", check="sh -s check", apply="sh -s apply", verify="sh -s check")))
+    bench.write(
+        "one",
+        book(step("a", input_from="render kvm01", check="sh -s check", apply="sh -s apply", verify="sh -s check")),
+    )
     bench.again(Answer("render", stdout="rules"), Answer("sh -s check", code=1, times=1))
     assert bench.run("one").outcome == "done"
     assert [(m, o.command, o.stdin) for m, o in bench.machines.asked] == [
@@ -433,5 +448,3 @@ def test_a_reader_that_goes_away_does_not_end_the_run(bench):
 
     bench.told = Gone()
     assert bench.run("one").outcome == "done"
-
-
