@@ -53,6 +53,7 @@ def observe(host: str, uri: str, *, deadline_s: float = DEADLINE_S) -> HostObser
         named = {row[0]: row[1] == "active" for row in observed.table(pools) if len(row) >= 2}
         return HostObservation(
             host=host,
+            uri=uri,
             version=" ".join(re.findall(r"(?:library|hypervisor): (.+)", version)),
             memory_available_mib=observed.available_mib(memory),
             domains=_domains(address, _uuids(all_), set(_uuids(autostart)), until),

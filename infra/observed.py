@@ -106,6 +106,8 @@ class HostObservation:
     """One host at one moment."""
 
     host: str
+    uri: str
+    """By which it was asked, as the plan or the file of URIs has it."""
     version: str
     memory_available_mib: int
     domains: tuple[Domain, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from . import calibrate, compare, deploy, estate_files, imports, lab, licences, plan, report, simulate, sweep
+from . import calibrate, compare, deploy, drift, estate_files, guard, imports, lab, licences, plan, report, simulate, sweep
 
 app = typer.Typer(
     name="kumiai",
@@ -23,4 +23,6 @@ sweep.register(app)
 licences.register(app)
 report.register(app)
 deploy.register(app)
+guard.register(app)
+drift.register(app)
 lab.register(app)

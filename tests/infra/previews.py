@@ -17,6 +17,8 @@ from typing import Any
 
 import lab
 from infra import deploy
+from layout.folder import PlanFolder
+from layout.layout_file import layout_digest
 from tests.infra import plans
 
 CASES = Path(__file__).resolve().parents[1] / "cases" / "infra" / "guard"
@@ -81,6 +83,18 @@ def edit_layout(layout: dict[str, Any], edit: dict[str, Any]) -> None:  # noqa: 
             host["pools"] = []
 
 
+def edited_plan(path: Path, case: dict[str, Any]) -> PlanFolder:
+    """The plan of a case: the deployed one with the case's edits, kept from it."""
+    edit = json.loads(json.dumps(case.get("plan", {})))
+    standing = layout_digest(plans.LabBuilder(tenants=1).contents().layout)
+
+    def change(layout: dict[str, Any]) -> None:
+        edit_layout(layout, edit)
+        layout["lineage"] = [standing]
+
+    return plans.write(path, change, tenants=1, generation=2)
+
+
 class Recorder:
     """A laboratory with a deployed plan, and the folders of cases."""
 
@@ -101,8 +115,7 @@ class Recorder:
         (folder / "infra").unlink()
         (folder / "infra").mkdir()
         (folder / "infra" / "__main__.py").write_text(PROGRAM.format(house=str(HOUSE)), encoding="utf-8")
-        edited = json.loads(json.dumps(case.get("plan", {})))
-        plan = plans.write(folder / "plan", lambda layout: edit_layout(layout, edited), tenants=1, generation=2)
+        plan = edited_plan(folder / "plan", case)
         uris = {host: self.lab.uris[case.get("uris", {}).get(host, host)] for host in self.lab.uris}
         (folder / "uris.json").write_text(json.dumps(uris), encoding="utf-8")
         (folder / "images").symlink_to(self.root / "lab" / "images")
