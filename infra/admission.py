@@ -6,14 +6,15 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from infra.observed import HostObservation, Unreachable
 from infra.refusal import RefusalError, some
 from infra.settings import Settings
-from layout import checkers
-from layout.folder import PlanFolder
 from layout.records import HostRecord, Layout, VmRecord
+
+if TYPE_CHECKING:
+    from layout.folder import PlanFolder
 
 Observations = Mapping[str, HostObservation | Unreachable]
 
@@ -64,6 +65,8 @@ def stack_of(name: str, layout: Layout) -> HostsStack | TenantStack:
 
 def require_sound(folder: PlanFolder) -> None:
     """Raises RefusalError unless the plan fits, is the one that was judged, and passes its checkers again."""
+    from layout import checkers  # only here: they bring the tables' library, and most runs need neither
+
     if not folder.run.fits:
         raise RefusalError(f"{folder.path}: 適合しない計画は構築しません（{folder.run.verdict}）", unfit=True)
     if folder.run.layout_digest != folder.layout_digest:
@@ -92,17 +95,17 @@ def require_not_older(layout: Layout, deployed: Deployed) -> None:
         )
 
 
-def require_lineage(folder: PlanFolder, deployed: Deployed) -> None:
+def require_lineage(layout: Layout, digest: str, deployed: Deployed) -> None:
     """Raises RefusalError unless the plan is the one that stands, or was made from it with `--keep`.
 
-    Another plan of the same estate has other MACs and hosts for the same names. A stack that never said from which
-    layout it was built is let through: there is nothing to compare with.
+    `digest` is that of the plan's own layout. Another plan of the same estate has other MACs and hosts for the same
+    names. A stack that never said from which layout it was built is let through: there is nothing to compare with.
     """
     standing = deployed.outputs.get("layout_digest")
-    if not standing or standing == folder.layout_digest or standing in folder.layout.lineage:
+    if not standing or standing == digest or standing in layout.lineage:
         return
     raise RefusalError(
-        f"{folder.path}: 構築済みの計画（layout.json の SHA-256 {str(standing)[:12]}…）を引き継いでいません。"
+        f"この計画は、構築済みの計画（layout.json の SHA-256 {str(standing)[:12]}…）を引き継いでいません。"
         "kumiai plan ESTATE -o DIR --keep 構築済みの計画 で作った計画を指定してください"
     )
 
@@ -193,6 +196,11 @@ class BaseImage:
     def volume(self) -> str:
         """The volume's name in every pool that needs it. An image's id stands for one content for ever."""
         return volume_of(self.id)
+
+
+def seed_name(vm: VmRecord) -> str:
+    """The name of the resource that is the VM's seed."""
+    return f"{vm.id}-seed"
 
 
 def volume_of(image: str) -> str:

@@ -88,7 +88,7 @@ def _of_folder(preview: Preview, plan: PlanFolder, deployed: Deployed) -> Iterat
         yield Refusal("", preview.stack, "計画にないスタックです", "計画のどの仮想サーバにも当たりません", "remove-tenant")
     for check in (
         lambda: admission.require_not_older(plan.layout, deployed),
-        lambda: admission.require_lineage(plan, deployed),
+        lambda: admission.require_lineage(plan.layout, plan.layout_digest, deployed),
     ):
         try:
             check()

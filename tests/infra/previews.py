@@ -18,7 +18,6 @@ from typing import Any
 import lab
 from infra import deploy
 from layout.folder import PlanFolder
-from layout.layout_file import layout_digest
 from tests.infra import plans
 
 CASES = Path(__file__).resolve().parents[1] / "cases" / "infra" / "guard"
@@ -86,13 +85,7 @@ def edit_layout(layout: dict[str, Any], edit: dict[str, Any]) -> None:  # noqa: 
 def edited_plan(path: Path, case: dict[str, Any]) -> PlanFolder:
     """The plan of a case: the deployed one with the case's edits, kept from it."""
     edit = json.loads(json.dumps(case.get("plan", {})))
-    standing = layout_digest(plans.LabBuilder(tenants=1).contents().layout)
-
-    def change(layout: dict[str, Any]) -> None:
-        edit_layout(layout, edit)
-        layout["lineage"] = [standing]
-
-    return plans.write(path, change, tenants=1, generation=2)
+    return plans.write(path, lambda layout: edit_layout(layout, edit), tenants=1, generation=2)
 
 
 class Recorder:
