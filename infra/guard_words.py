@@ -42,7 +42,8 @@ class Refusal:
             how = "安全に行う手順書はありません。計画またはプログラムを元に戻してください（kumiai plan --keep）"
         else:
             how = "正しい計画とプログラムで preview を取り直してください"
-        return f"{whom}：{self.what} → {self.consequence}。{how}"
+        # A value in somebody's preview may hold line breaks.
+        return " ".join(f"{whom}：{self.what} → {self.consequence}。{how}".split())
 
 
 def refusal_of(change: Change, vms: Mapping[str, VmRecord], all_vms: Iterable[VmRecord]) -> Refusal:

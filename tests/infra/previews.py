@@ -22,6 +22,8 @@ from tests.infra import plans
 
 CASES = Path(__file__).resolve().parents[1] / "cases" / "infra" / "guard"
 HOUSE = Path(__file__).resolve().parents[2]
+DEPLOYED, PLANNED = "d" * 64, "e" * 64
+"""In the documents, for the digests of the deployed layout and of the case's own: a new field of layouts changes both."""
 PROGRAM = '''"""The project's program with edits of one case: what somebody might write into it."""
 import json, os, sys
 sys.path.insert(0, {house!r})
@@ -88,6 +90,12 @@ def edited_plan(path: Path, case: dict[str, Any]) -> PlanFolder:
     return plans.write(path, lambda layout: edit_layout(layout, edit), tenants=1, generation=2)
 
 
+def document(name: str, plan: PlanFolder) -> bytes:
+    """A recorded document, as the engine would print it for that edited plan."""
+    text = (CASES / name).read_text(encoding="utf-8")
+    return text.replace(DEPLOYED, plan.layout.lineage[-1]).replace(PLANNED, plan.layout_digest).encode()
+
+
 class Recorder:
     """A laboratory with a deployed plan, and the folders of cases."""
 
@@ -130,7 +138,9 @@ class Recorder:
         words = [*case.get("words", ["preview"]), "--json", "--stack", stack]
         for setting in (f"plan={plan.path}", f"uris={folder / 'uris.json'}", "domain_type=qemu"):
             words += ["--config", setting]
-        return scrub(self._pulumi(folder, variables, *words), {str(folder): "/srv/case", str(self.root): "/srv"})
+        told = {str(folder): "/srv/case", str(self.root): "/srv"}
+        told |= {self.base.layout_digest: DEPLOYED, plan.layout_digest: PLANNED}
+        return scrub(self._pulumi(folder, variables, *words), told)
 
     def _pulumi(self, folder: Path, variables: dict[str, str], *words: str) -> str:
         done = subprocess.run(
