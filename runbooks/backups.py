@@ -25,6 +25,8 @@ from layout.records import LayoutRecord
 JAPAN = timezone(timedelta(hours=9), "JST")
 FORMAT_VERSION = "1.0"
 NONE = "なし"
+NEWEST = "newest"
+ALL = "all"
 _ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 Name = Annotated[str, Field(pattern=_ID, max_length=200)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -115,12 +117,12 @@ def age_in_business_days(begun: datetime, now: datetime) -> int:
     return count
 
 
-def choose(manifests: Sequence[Manifest], vm: str, generation: str = "") -> Manifest:
+def choose(manifests: Sequence[Manifest], vm: str, generation: str = NEWEST) -> Manifest:
     """The newest backup of the VM, or the one of that generation. Raises BackupError."""
     own = [each for each in manifests if each.about.vm == vm]
     if not own:
         raise BackupError(f"「{vm}」のバックアップが見つかりません")
-    if not generation:
+    if generation == NEWEST:
         return own[-1]
     for each in own:
         if each.about.generation == generation:
@@ -167,7 +169,7 @@ def sources(stored: dict[str, Sequence[Manifest]], vms: Sequence[str]) -> dict[s
     }
 
 
-def update_index(path: Path, stored: dict[str, Sequence[str]], vm: str = "") -> int:
+def update_index(path: Path, stored: dict[str, Sequence[str]], vm: str = ALL) -> int:
     """Puts what was found on these hosts into the index, in place of what it said of them (of `vm` only, if given).
 
     Answers how many backups the index holds. The file is replaced as a whole; one at a time writes it.
@@ -178,7 +180,7 @@ def update_index(path: Path, stored: dict[str, Sequence[str]], vm: str = "") -> 
         index = _read_index(path)
         for host, lines in stored.items():
             fresh = [json.loads(each.model_dump_json()) for each in read(lines)[0]]
-            old = [] if not vm else [each for each in index.get(host, []) if each["about"]["vm"] != vm]
+            old = [] if vm == ALL else [each for each in index.get(host, []) if each["about"]["vm"] != vm]
             index[host] = old + fresh
         document = {"format_version": FORMAT_VERSION, "hosts": index}
         new = path.with_name(path.name + ".new")
@@ -260,14 +262,14 @@ def _parser() -> argparse.ArgumentParser:
     age.add_argument("--now", type=_time, required=True)
     taken = questions.add_parser("choose", help="使う世代の manifest")
     taken.add_argument("--vm", required=True)
-    taken.add_argument("--generation", default="")
+    taken.add_argument("--generation", default=NEWEST)
     gone = questions.add_parser("expired", help="保持期間を過ぎた世代（これから一つ増える前提）")
     for name in ("daily", "weekly", "monthly"):
         gone.add_argument(f"--{name}", type=int, required=True)
     gone.add_argument("--now", type=_time, default=None)
     index = questions.add_parser("index", help="索引を書き換える（標準入力：ホスト → manifest の配列の JSON）")
     index.add_argument("--index", type=Path, required=True)
-    index.add_argument("--vm", default="")
+    index.add_argument("--vm", default=ALL)
     where = questions.add_parser("sources", help="仮想サーバごとの最新の世代と、その保管先")
     where.add_argument("vms", nargs="*")
     late = questions.add_parser("overdue", help="最新のバックアップが古すぎる仮想サーバ（索引による）")
