@@ -153,7 +153,7 @@ def _last_of_each(times: Sequence[datetime], period: Callable[[date], Hashable],
 
 
 def sources(stored: dict[str, Sequence[Manifest]], vms: Sequence[str]) -> dict[str, dict[str, str]]:
-    """For each VM the host that has its newest backup, and its generation and time. Raises BackupError where one has none."""
+    """VM -> the host of its newest backup, its generation and its time. Raises BackupError where a VM has none."""
     found: dict[str, tuple[Manifest, str]] = {}
     for host, manifests in sorted(stored.items()):
         for each in manifests:
@@ -204,7 +204,7 @@ def _read_index(path: Path) -> dict[str, list[dict[str, dict[str, str]]]]:
         hosts = json.loads(path.read_text(encoding="utf-8"))["hosts"]
     except (ValueError, KeyError, TypeError):
         raise BackupError(
-            f"{path}: バックアップの索引として読めません。手順書 index-backups で作り直してください（元の記録は保管先にあります）"
+            f"{path}: バックアップの索引として読めません。消してから手順書 index-backups で作り直してください"
         ) from None
     assert isinstance(hosts, dict)  # noqa: S101 - written by update_index
     return hosts
@@ -242,9 +242,7 @@ def _answer(chosen: argparse.Namespace) -> str:
     return "".join(f"{each.about.generation}\n" for each in expired(manifests, keeping, chosen.now))
 
 
-def overdue(
-    stored: dict[str, tuple[Manifest, ...]], vms: Sequence[str], now: datetime, limit: int
-) -> tuple[str, ...]:
+def overdue(stored: dict[str, tuple[Manifest, ...]], vms: Sequence[str], now: datetime, limit: int) -> tuple[str, ...]:
     """`VM<TAB>age` of each VM whose newest backup is more than `limit` business days old, or that has none."""
     newest: dict[str, datetime] = {}
     for manifests in stored.values():
