@@ -1,5 +1,6 @@
 """Several real KVM hosts on one machine, for the demonstration and the end-to-end tests."""
 
+from lab.counter import counter, volume_counter
 from lab.host import Guest
 from lab.image import ImageFile
 from lab.network import Probe
@@ -16,10 +17,12 @@ __all__ = [
     "NetworkPlan",
     "Probe",
     "Status",
+    "counter",
     "down",
     "execute",
     "probe",
     "probe_guests",
     "status",
     "up",
+    "volume_counter",
 ]

@@ -19,6 +19,7 @@ from pathlib import Path
 from lab.unavailable import LabUnavailable
 
 GUEST = Path(__file__).parent / "guest"
+SCRIPTS = ("counter", "flatten.awk", "init")
 BUSYBOX = Path("/bin/busybox")
 KERNEL_PACKAGE = "linux-image-cloud-amd64"
 BOOT_LOADER = Path("/usr/bin/syslinux")
@@ -118,7 +119,7 @@ def _key(kernel: Path) -> str:
     digest = hashlib.sha256()
     modules = sorted((kernel / "modules").iterdir())
     loader = [BOOT_LOADER, Path("/usr/lib/syslinux/modules/bios/ldlinux.c32")]
-    scripts = [GUEST / "init", GUEST / "flatten.awk", Path(__file__)]
+    scripts = [*(GUEST / name for name in SCRIPTS), Path(__file__)]
     for path in [kernel / "vmlinuz", *modules, BUSYBOX, *loader, *scripts]:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]
@@ -152,8 +153,7 @@ def initial_file_system(modules: Path) -> bytes:
         ("bin", 0o040755, b""),
         ("bin/busybox", 0o100755, BUSYBOX.read_bytes()),
         ("bin/sh", 0o120777, b"busybox"),
-        ("flatten.awk", 0o100644, (GUEST / "flatten.awk").read_bytes()),
-        ("init", 0o100755, (GUEST / "init").read_bytes()),
+        *((name, 0o100755, (GUEST / name).read_bytes()) for name in SCRIPTS),
         ("modules", 0o040755, b""),
     ]
     entries += [(f"modules/{each.name}", 0o100644, each.read_bytes()) for each in sorted(modules.iterdir())]

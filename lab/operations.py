@@ -17,7 +17,7 @@ from lab import image, network, processes
 from lab.host import Guest
 from lab.namespaces import enter, start
 from lab.network import Probe
-from lab.plan import LabPlan, NetworkPlan, numbered, read
+from lab.plan import GuestPlan, LabPlan, NetworkPlan, numbered, read
 from lab.state import MARK, SWITCH, Places, State, load, places, save, write
 from lab.unavailable import LabUnavailable
 
@@ -32,6 +32,7 @@ class Lab:
     state_dir: Path
     uris: dict[str, str]
     uris_file: Path
+    local_uris: dict[str, str]
     networks: tuple[NetworkPlan, ...]
     images: dict[str, image.ImageFile]
     already_up: bool
@@ -136,6 +137,7 @@ def _lab(where: Places, state: State, *, already_up: bool) -> Lab:
         where.state_dir,
         {each.id: where.uri(each.id) for each in state.plan.hosts},
         where.uris,
+        {each.id: where.uri(each.id) for each in state.plan.hosts},
         state.plan.networks,
         {name: image.ImageFile(where.image(name), digest) for name, digest in state.images.items()},
         already_up,
@@ -218,8 +220,9 @@ def probe(
     port: int = 80,
     source: str | None = None,
     deadline_s: int = 2,
+    ping: bool = True,
 ) -> Probe:
-    """Pings `address` and reads what its TCP `port` says, from an endpoint on the network's switch.
+    """Pings `address` (unless told not to) and reads what its TCP `port` says, from an endpoint on the network.
 
     `source` is the endpoint's address, by default a free one of the subnet. Each try waits `deadline_s` seconds.
     """
@@ -227,13 +230,23 @@ def probe(
     state = _running(places(state_dir))
     _, plan = network.network_of(state.plan, network_id)
     origin = source or network.free_address(plan)
-    ping = ["busybox", "ping", "-c", "1", "-W", str(deadline_s), address]
-    time_ms = network.round_trip_ms(network.run_on(state, network_id, ping, origin).stdout)
+    time_ms = None
+    if ping:
+        once = ["busybox", "ping", "-c", "1", "-W", str(deadline_s), address]
+        time_ms = network.round_trip_ms(network.run_on(state, network_id, once, origin).stdout)
     # nc limits the time to connect only; a peer may accept and then say nothing for ever.
     talk = ["timeout", str(2 * deadline_s), "busybox", "nc", "-w", str(deadline_s), address, str(port)]
     said = network.run_on(state, network_id, talk, origin)
     answer = said.stdout.strip() if said.returncode == 0 else None
     return Probe(network_id, address, origin, time_ms, port, answer)
+
+
+def planned_guest(state_dir: Path | None, name: str) -> GuestPlan:
+    """Where the plan puts this guest. Raises LabUnavailable when it does not know it."""
+    for guest in _running(places(state_dir)).plan.guests:
+        if guest.name == name:
+            return guest
+    raise LabUnavailable(f"仮想サーバ {name} は検証環境の計画にありません")
 
 
 def probe_guests(state_dir: Path | None, names: Collection[str], *, wait_s: float = 0.0) -> dict[str, Probe]:
