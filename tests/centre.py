@@ -1,4 +1,4 @@
-"""The small data centre of examples/centre, planned and running on the laboratory: what end-to-end tests of all rooms use.
+"""The small data centre of examples/centre, planned and running on the laboratory, for end-to-end tests of all rooms.
 
 @pytest.fixture(scope="module")
 def standing(tmp_path_factory):
@@ -65,7 +65,7 @@ class Centre:
     def runbook(
         self, name: str, *options: str, plan: Path | None = None, **parameters: object
     ) -> subprocess.CompletedProcess[str]:
-        """`kumiai runbook run NAME --yes` with these parameters, whatever its exit code; `options` are further words."""
+        """`kumiai runbook run NAME --yes` with these parameters, whatever its exit code, with further `options`."""
         words = [word for key, value in parameters.items() for word in ("--param", f"{key}={value}")]
         base = ("--plan", plan or self.plan, "--lab", "--state", self.state, "--operator", OPERATOR, "--yes")
         return self.kumiai("runbook", "run", name, *base, *words, *options)

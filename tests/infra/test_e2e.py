@@ -50,7 +50,7 @@ class Standing:
 
     def virsh(self, host, *arguments):
         done = subprocess.run(
-            ["virsh", "--quiet", "--connect", self.lab.uris[host], *arguments],
+            ["virsh", "--quiet", "--connect", self.lab.local_uris[host], *arguments],
             capture_output=True, text=True, timeout=60, check=True,
         )  # fmt: skip
         return done.stdout
