@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from . import calibrate, compare, deploy, estate_files, imports, lab, licences, plan, report, simulate, sweep
+from . import (
+    calibrate,
+    compare,
+    deploy,
+    estate_files,
+    imports,
+    lab,
+    licences,
+    plan,
+    report,
+    runbook,
+    simulate,
+    sweep,
+)
 
 app = typer.Typer(
     name="kumiai",
@@ -24,3 +37,4 @@ licences.register(app)
 report.register(app)
 deploy.register(app)
 lab.register(app)
+runbook.register(app)
