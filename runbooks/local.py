@@ -20,13 +20,14 @@ HOUSE = Path(__file__).resolve().parents[1]
 
 
 class Local:
-    """Runs orders here, with `kumiai` on the path as the very program that runs."""
+    """Runs orders here, with `kumiai` and `python` on the path as the very program that runs."""
 
     def __init__(self) -> None:
         self._programs = tempfile.TemporaryDirectory(prefix="kumiai-run-")
-        shim = Path(self._programs.name) / "kumiai"
-        shim.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m kumiai "$@"\n')
-        shim.chmod(0o700)
+        for name, words in (("kumiai", "-m kumiai "), ("python", "")):
+            shim = Path(self._programs.name) / name
+            shim.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {words}"$@"\n')
+            shim.chmod(0o700)
         self._held: list[int] = []
 
     def __enter__(self) -> Local:

@@ -13,11 +13,12 @@ from layout.errors import FolderError
 from layout.records import DiskRecord, HostRecord, Layout, NetworkRecord, VmRecord
 
 from .errors import RunbookError, Value
+from .transport import LOCAL
 
 BUILT_IN = (
     "layout", "plan", "state", "uris", "uplinks", "operator", "run_id", "now", "work", "kumiai_options",
     "host", "host_by_id", "vm_by_id", "vms_on", "vms_of", "network_of", "network_by_id", "pool_path", "volume_path",
-    "virsh_uri", "moved_from", "stack_of", "gateways", "address_of", "machine",
+    "apart_from", "moves_from", "virsh_uri", "moved_from", "stack_of", "gateways", "address_of", "machine", "local",
 )  # fmt: skip
 
 
@@ -79,6 +80,8 @@ def built_in(site: Site, *, operator: str, run_id: str, now: datetime, work: Pat
         "network_by_id": lambda id_: _known(networks, id_, "ネットワーク"),
         "pool_path": lambda host, pool: _pool(_known(hosts, host, "ホスト"), pool),
         "volume_path": lambda vm, disk: f"{_pool(_known(hosts, vm.host, 'ホスト'), disk.pool)}/{disk.name}",
+        "apart_from": lambda vm: [other for other in layout.vms if other.id != vm.id and _apart(vm, other)],
+        "moves_from": lambda host: [vm for vm in layout.vms if _source(layout, vm) == _id(host) != vm.host],
         "virsh_uri": lambda host: virsh_uri(site, _id(host)),
         "moved_from": lambda vm: _source(layout, vm),
         "stack_of": lambda vm: vm.tenant,
@@ -94,6 +97,7 @@ def built_in(site: Site, *, operator: str, run_id: str, now: datetime, work: Pat
         "run_id": run_id,
         "now": now.isoformat(timespec="seconds"),
         "work": str(work),
+        "local": LOCAL,
         "kumiai_options": list(site.options),
         "gateways": [f"gw-{each}" for each in dict.fromkeys(host.site for host in layout.hosts)],
     }
@@ -126,6 +130,11 @@ def _pool(host: HostRecord, pool: str) -> str:
     if found is None:
         raise RunbookError(f"ホスト「{host.id}」にプール「{pool}」はありません")
     return found.path
+
+
+def _apart(vm: VmRecord, other: VmRecord) -> bool:
+    """Whether an anti-affinity group keeps the two apart."""
+    return bool(set(vm.anti_affinity) & set(other.anti_affinity))
 
 
 def _source(layout: Layout, vm: VmRecord) -> str:

@@ -92,6 +92,8 @@ def _step(step: Step, number: int) -> list[str]:
             lines += ["", f"{title}：", "", *_code(command)]
     if step.input is not None:
         lines += ["", "標準入力：", "", *_code(step.input)]
+    if step.input_from is not None:
+        lines += ["", "標準入力は次の命令の出力（操作する計算機で）：", "", *_code(step.input_from)]
     if step.secret is not None:
         lines += ["", f"標準入力：秘密 `{step.secret}`（画面にも紙にも書かない）"]
     if step.no_rollback:

@@ -21,7 +21,7 @@ from .records import Fact, Header, Precondition, Reading, Runbook, RunbookRecord
 M = TypeVar("M", bound=RunbookRecord)
 _MODELS: dict[str, type[Fact | Precondition | Step]] = {"fact": Fact, "precondition": Precondition, "step": Step}
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_COMMANDS = ("run", "check", "apply", "verify", "rollback", "rollback_verify")
+_COMMANDS = ("run", "check", "apply", "verify", "rollback", "rollback_verify", "input_from")
 _EXPRESSIONS = ("on", "when", "wanted", "default")
 _TEXTS = ("input", "secret", "confirm")
 
@@ -192,8 +192,8 @@ def _step_problems(step: Step) -> Iterator[tuple[tuple[str, ...], str]]:
         yield ("rollback",), "rollback（戻し方）か no_rollback（戻せない理由）の、どちらか一つが要ります"
     if step.rollback_verify is not None and step.rollback is None:
         yield ("rollback_verify",), "rollback_verify は rollback と一緒に使います"
-    if step.input is not None and step.secret is not None:
-        yield ("secret",), "input と secret は同時に使えません（どちらも標準入力です）"
+    if sum(each is not None for each in (step.input, step.input_from, step.secret)) > 1:
+        yield ("input",), "input、input_from、secret は一つだけ使えます（どれも標準入力です）"
 
 
 def _is_pattern(text: str) -> bool:

@@ -118,7 +118,9 @@ class Step(RunbookRecord):
     """Command; exit 0: done already, skip; 1: to do; anything else: failure."""
     apply: Command | None = None
     input: str | None = None
-    """Template for standard input of `apply`; not quoted, it is data."""
+    """Template for standard input of `check`, `apply` and `verify`; not quoted, it is data."""
+    input_from: Command | None = None
+    """Command on the engineer's machine whose output is that standard input (a script, a list of rules)."""
     secret: str | None = None
     """Template: the name of a secret (a file below STATE/secrets). It is the standard input of `apply`, and is
     hidden in every record."""

@@ -42,6 +42,7 @@ def _step(step: Planned, number: int, pad: str) -> Iterator[str]:
     mark = "【破壊的】" if step.destructive else ""
     yield f"{pad}  {number}. {mark}{step.title}（{item}{step.machine}）：{STATES.get(step.state, step.state)}"
     secret = f"　（標準入力：秘密「{step.secret}」）" if step.secret else ""
+    secret += f"　（標準入力：{step.input_from} の出力）" if step.input_from else ""
     for name, command in (
         ("確認", step.check),
         ("実施", step.apply + secret),
@@ -82,7 +83,8 @@ def document(survey: Survey) -> dict[str, Any]:
             document(step) if isinstance(step, Survey) else {
                 "key": step.key, "title": step.title, "machine": step.machine, "state": step.state,
                 "check": step.check, "apply": step.apply, "verify": step.verify, "rollback": step.rollback,
-                "no_rollback": step.no_rollback, "secret": step.secret, "destructive": step.destructive,
+                "no_rollback": step.no_rollback, "secret": step.secret, "input_from": step.input_from,
+                 "destructive": step.destructive,
             }
             for step in survey.steps
         ],

@@ -85,10 +85,18 @@ class Session:
             raise StoppedError
 
     def read(
-        self, key: str, phase: str, machine: str, command: str, deadline_s: float, *, sudo: bool = False
+        self,
+        key: str,
+        phase: str,
+        machine: str,
+        command: str,
+        deadline_s: float,
+        *,
+        sudo: bool = False,
+        stdin: bytes = b"",
     ) -> Completed:
         """A command that changes nothing. Raises UnreachableError, StepFailedError after the run's deadline."""
-        order = Order(command, self._left(deadline_s), sudo=sudo)
+        order = Order(command, self._left(deadline_s), stdin=stdin, sudo=sudo)
         return self._do(key, phase, machine, order)
 
     def change(

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from . import readings, secrets, templates
+from . import readings
 from .errors import RunbookError, UnreachableError
 from .library import Library
+from .ready import Ready, ready
 from .records import Step
 from .scope import Instance, Scope, instances, nested
 from .session import RefusedError, Session, StepFailedError, explained
@@ -102,18 +103,14 @@ class Walk:
 
     def _one(self, step: Step, instance: Instance) -> None:
         key, machine, session = instance.key, instance.machine, self.session
-        check, apply_, verify = (
-            templates.command(str(each), instance.names) for each in (step.check, step.apply, step.verify)
-        )
+        made = ready(step, instance)
         session.tell(f"● {step.title}（{_of(instance)}）")
-        if (
-            key in self.past.done
-            and session.read(key, "verify", machine, verify, step.deadline_s, sudo=step.sudo).code == 0
-        ):
+        data = made.data(session)
+        if key in self.past.done and made.read(session, "verify", made.verify, data).code == 0:
             self._kept(key)
             session.tell("  前回済み")
             return
-        checked = session.read(key, "check", machine, check, step.deadline_s, sudo=step.sudo)
+        checked = made.read(session, "check", made.check, data)
         if checked.code == 0:
             self._kept(key)
             session.note("step_skipped", step=key)
@@ -126,43 +123,37 @@ class Walk:
             key,
             step.title,
             machine,
-            templates.command(step.rollback or "", instance.names),
-            check,
-            templates.command(step.rollback_verify or "", instance.names),
+            made.rollback,
+            made.check,
+            made.rollback_verify,
             step.no_rollback or "",
             step.deadline_s,
             step.sudo,
         )
-        stdin = self._stdin(step, instance)
+        stdin = made.secret_data(session) if made.secret else data
         session.lock([machine])
         session.note("step_begun", step=key, undo=asdict(undo))
         self.undo.append(undo)
         done = session.change(
-            key, "apply", machine, apply_, step.deadline_s, sudo=step.sudo, stdin=stdin, keep=step.keep_output
+            key, "apply", machine, made.apply, step.deadline_s, sudo=step.sudo, stdin=stdin, keep=step.keep_output
         )
         if done.code != 0:
             session.note("step_failed", step=key, phase="apply")
             raise StepFailedError(explained(done, step.deadline_s))
-        self._verify(step, instance, verify)
+        self._verify(made, data)
         session.note("step_done", step=key)
         session.tell("  実施しました")
         self.applied += 1
 
-    def _stdin(self, step: Step, instance: Instance) -> bytes:
-        if step.secret is not None:
-            secret = secrets.find(self.session.state, templates.text(step.secret, instance.names))
-            self.session.black.add(secret)
-            return secret.reveal().encode()
-        return b"" if step.input is None else templates.text(step.input, instance.names).encode()
-
-    def _verify(self, step: Step, instance: Instance, verify: str) -> None:
+    def _verify(self, made: Ready, data: bytes) -> None:
+        step = made.step
         until = self.session.clock() + step.verify_for_s
         while True:
-            done = self.session.read(instance.key, "verify", instance.machine, verify, step.deadline_s, sudo=step.sudo)
+            done = made.read(self.session, "verify", made.verify, data)
             if done.code == 0:
                 return
             if self.session.clock() >= until:
-                self.session.note("step_failed", step=instance.key, phase="verify")
+                self.session.note("step_failed", step=made.instance.key, phase="verify")
                 raise StepFailedError(f"結果を確かめられません（{explained(done, step.deadline_s)}）")
             self.session.pause()
             time.sleep(ASK_AGAIN_S)

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import readings, templates
+from . import readings
 from .errors import RunbookError, UnreachableError
 from .library import Library
 from .readings import Found
+from .ready import ready
 from .records import Step
 from .scope import Instance, Reach, Scope, instances, nested, reach
 from .session import Session, StepFailedError, explained
@@ -29,6 +30,7 @@ class Planned:
     rollback: str
     no_rollback: str
     secret: str
+    input_from: str
     destructive: bool
     state: str
     """`done`, `to do`, or why nobody knows."""
@@ -107,19 +109,17 @@ def look(
                 raise
             # A fact could not be had: what depends on it cannot be shown.
             seen.steps.append(
-                Planned(step.id, step.title, "", "?", "", "", "", "", "", "", step.destructive, f"不明：{error}")
+                Planned(step.id, step.title, "", "?", "", "", "", "", "", "", "", step.destructive, f"不明：{error}")
             )
     return seen
 
 
 def _planned(session: Session, step: Step, instance: Instance, *, rehearsing: bool) -> Planned:
-    check, apply_, verify, rollback = (
-        templates.command(text or "", instance.names) for text in (step.check, step.apply, step.verify, step.rollback)
-    )
+    made = ready(step, instance)
     state = "to do"
     if rehearsing:
         try:
-            done = session.read(instance.key, "check", instance.machine, check, step.deadline_s, sudo=step.sudo)
+            done = made.read(session, "check", made.check, made.data(session))
             state = {0: "done", 1: "to do"}.get(done.code) or explained(done, step.deadline_s)
         except (UnreachableError, StepFailedError) as error:
             state = str(error)
@@ -128,12 +128,13 @@ def _planned(session: Session, step: Step, instance: Instance, *, rehearsing: bo
         step.title,
         instance.item,
         instance.machine,
-        check,
-        apply_,
-        verify,
-        rollback,
+        made.check,
+        made.apply,
+        made.verify,
+        made.rollback,
         step.no_rollback or "",
-        templates.text(step.secret, instance.names) if step.secret else "",
+        made.secret,
+        made.input_from,
         step.destructive,
         state,
     )
