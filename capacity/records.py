@@ -101,6 +101,16 @@ class Misfit:
 
 
 @dataclass(frozen=True)
+class Displaced:
+    """A run that starts elsewhere than in the plan that is kept. `reason` is a Japanese clause."""
+
+    run: int
+    kept_s: float
+    """Its start in the kept plan, in seconds since the epoch."""
+    reason: str
+
+
+@dataclass(frozen=True)
 class Schedule:
     """Start times for every run of a RunTable, and the window each start lies in."""
 
@@ -108,6 +118,8 @@ class Schedule:
     window: Ints
     """Index into `RunTable.window_start_s` per run (absolute, not relative to the row)."""
     misfits: tuple[Misfit, ...]
+    displaced: tuple[Displaced, ...] = ()
+    """Only where start times were kept: who had to leave theirs."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +131,16 @@ class OnlineTable:
     from_s: Floats
     until_s: Floats
     cores: Floats
+
+
+@dataclass(frozen=True)
+class Relocated:
+    """A VM on another host than in the plan that is kept. `reason` is a Japanese clause."""
+
+    vm: str
+    from_host: str
+    to_host: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -136,3 +158,5 @@ class Placement:
     """Per site: hosts that carry VMs, plus the reserve."""
     proof: dict[str, str]
     misfits: tuple[Misfit, ...]
+    relocated: tuple[Relocated, ...] = ()
+    """Only where a placement was kept: who had to leave its host."""

@@ -106,7 +106,13 @@ def _vms(case: Case, estate: ResolvedEstate) -> None:
             hosts.setdefault(host.site, {})[host.memory_gib, host.disk_gib, host.cores] = host
     seen: set[tuple[str, str, str]] = set()
     names: set[str] = set()
+    networks: dict[str, tuple[str, str, str]] = {}
     for vm in estate.vms:
+        place = (vm.tenant, vm.segment, vm.site)
+        if networks.setdefault("-".join(place), place) != place:
+            message = f"ネットワークの名前{shown('-'.join(place))}がほかの団体か拠点のものと同じになります"
+            path = [*_owner(case, vm.tenant, vm.system), "id"]
+            case.estate.report(path, f"{message}。団体か拠点の id を変えてください")
         if vm.id in names:
             message = f"仮想サーバの名前{shown(vm.id)}がほかの団体の業務システムのものと同じになります"
             path = [*_owner(case, vm.tenant, vm.system), "id"]

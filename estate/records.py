@@ -67,7 +67,7 @@ class Host(Record):
     model: Id
     memory_gib: MemoryGib
     disk_gib: Positive
-    uri: Annotated[str, StringConstraints(pattern=r"^[a-z+]{3,20}://[^\s\"'<>`]{1,400}$")]
+    uri: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9+]{2,19}://[A-Za-z0-9._~:/?#\[\]@+,=%&{}-]{1,400}$")]
     spare: bool = False
     """Kept empty beyond the reserve of the policy."""
     pools: tuple[Pool, ...] = (Pool(name="default", path="/var/lib/libvirt/images"),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable, Mapping
 
 from .case import Case
@@ -115,12 +116,7 @@ def _others(references: _References) -> None:
         references.tenants(cost.tenants, ["costs", index, "tenants"])
     for index, current in enumerate(file.current_costs):
         references.expect("団体", current.tenant, known.tenants, ["current_costs", index, "tenant"])
-    for index, flow in enumerate(file.flows):
-        for side in ("source", "destination"):
-            endpoint = getattr(flow, side)
-            path: list[Step] = ["flows", index, side]
-            references.expect("団体", endpoint.tenant, known.tenants | {COMMON}, [*path, "tenant"])
-            references.system(endpoint.system, [*path, "system"])
+    _flows(references)
     for index, measured in enumerate(file.measured):
         references.expect("団体", measured.tenant, known.tenants, ["measured", index, "tenant"])
         if references.system(measured.system, ["measured", index, "system"]):
@@ -136,3 +132,26 @@ def _others(references: _References) -> None:
                     f"anti_affinity の{shown(pair)}がありません。「業務システム/役割」と書きます{maybe(pair, pairs)}"
                 )
                 references.document.report(["policy", "anti_affinity", index, position], message)
+
+
+def _flows(references: _References) -> None:
+    file, known = references.case.file, references.known
+    for index, flow in enumerate(file.flows):
+        for side in ("source", "destination"):
+            endpoint = getattr(flow, side)
+            path: list[Step] = ["flows", index, side]
+            references.expect("団体", endpoint.tenant, known.tenants | {COMMON}, [*path, "tenant"])
+            references.system(endpoint.system, [*path, "system"])
+            if endpoint.address is not None and not _is_network(endpoint.address):
+                message = f"IP アドレスかネットワークとして読めません{shown(endpoint.address)}。正しい例: 192.0.2.10"
+                references.document.report([*path, "address"], message)
+        if flow.protocol == "icmp" and flow.port is not None:
+            references.document.report(["flows", index, "port"], "icmp にポートはありません。port を消してください")
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True

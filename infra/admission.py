@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from infra.refusal import RefusalError, some
 from infra.settings import Settings
-from layout import checkers
-from layout.folder import PlanFolder
 from layout.records import HostRecord, Layout, VmRecord
+
+if TYPE_CHECKING:
+    from layout.folder import PlanFolder
 
 HOSTS_PREFIX = "hosts-"
 SUPPORTED_POOLS = ("dir",)
@@ -61,6 +62,8 @@ def stack_of(name: str, layout: Layout) -> HostsStack | TenantStack:
 
 def require_sound(folder: PlanFolder) -> None:
     """Raises RefusalError unless the plan fits, is the one that was judged, and passes its checkers again."""
+    from layout import checkers  # only here: they bring the tables' library, and most runs need neither
+
     if not folder.run.fits:
         raise RefusalError(f"{folder.path}: 適合しない計画は構築しません（{folder.run.verdict}）", unfit=True)
     if folder.run.layout_digest != folder.layout_digest:
@@ -137,6 +140,11 @@ class BaseImage:
     def volume(self) -> str:
         """The volume's name in every pool that needs it. An image's id stands for one content for ever."""
         return volume_of(self.id)
+
+
+def seed_name(vm: VmRecord) -> str:
+    """The name of the resource that is the VM's seed."""
+    return f"{vm.id}-seed"
 
 
 def volume_of(image: str) -> str:

@@ -12,6 +12,7 @@ from . import (
     imports,
     lab,
     licences,
+    network,
     plan,
     report,
     runbook,
@@ -36,5 +37,6 @@ sweep.register(app)
 licences.register(app)
 report.register(app)
 deploy.register(app)
+network.register(app)
 lab.register(app)
 runbook.register(app)

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from estate.resolved import ResolvedEstate
 
+from . import names
 from .errors import FolderError
 from .records import Layout
 
@@ -42,8 +43,11 @@ def require_countable(layout: Layout, name: str) -> None:
 
 
 def require_estate(estate: ResolvedEstate, name: str) -> None:
-    """Raises FolderError where the estate would mislead its readers: names used twice, times without a zone."""
+    """Raises FolderError where the estate would mislead its readers: harmful names or names used twice, times without
+    a zone.
+    """
     found = [
+        *names.estate_problems(estate),
         *_twice("ホスト", (host.id for host in estate.hosts)),
         *_twice("VM", (vm.id for vm in estate.vms)),
         *_twice("団体", (tenant.id for tenant in estate.tenants)),
@@ -88,7 +92,6 @@ def _names(layout: Layout) -> Iterator[str]:
     yield from _twice("ボリューム（ホスト / プール / 名前）", (
         (vm.host, disk.pool, disk.name) for vm in layout.vms if vm.host for disk in vm.disks
     ))  # fmt: skip
-    yield from (f"VM「{vm.id}」: 名前が 1〜63 文字ではありません" for vm in layout.vms if not 1 <= len(vm.id) <= 63)
 
 
 def _complete(layout: Layout) -> Iterator[str]:
@@ -244,4 +247,4 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
-_CHECKS: tuple[Check, ...] = (_complete, _names, _addresses, _networks, _references, _sizes, _times)
+_CHECKS: tuple[Check, ...] = (_complete, names.problems, _names, _addresses, _networks, _references, _sizes, _times)

@@ -31,10 +31,8 @@ from .networks import Numbering
 MIB_PER_GIB = 1024
 
 
-def assemble(
-    estate: ResolvedEstate, placement: Placement, numbering: Numbering, bounds: Sequence[Bound], generation: int
-) -> Layout:
-    """The layout of a placed estate. VMs without a host are left out; `Placement.misfits` says why."""
+def assemble(estate: ResolvedEstate, placement: Placement, numbering: Numbering, bounds: Sequence[Bound]) -> Layout:
+    """The first layout of a placed estate. VMs without a host are left out; `Placement.misfits` says why."""
     host_of = {
         vm: placement.host_names[index]
         for vm, index in zip(placement.vm_names, placement.host.tolist(), strict=True)
@@ -50,7 +48,7 @@ def assemble(
     )
     return Layout(
         estate=EstateReference(name=estate.name, digest=estate.digest, fiscal_year=estate.fiscal_year),
-        generation=generation,
+        generation=1,
         hosts=tuple(_host(host, spare=host.id in reserve or host.spare) for host in estate.hosts),
         host_sets=_host_sets(estate, vms, movable=movable),
         vms=vms,

@@ -272,7 +272,8 @@ class Filler:
         failed: list[Ints] = []
         for batch in order:
             self._unspread(batch.picked)
-            found = self.place(batch.picked, batch.demand, self.ready(batch.picked), self.grid.latest[batch.picked])
+            last = np.minimum(self.grid.latest[batch.picked], self.due(batch.picked))
+            found = self.place(batch.picked, batch.demand, self.ready(batch.picked), last)
             if not found.all():
                 failed.append(batch.picked[~found])
         return np.concatenate(failed) if failed else np.zeros(0, dtype=np.int64)

@@ -33,7 +33,7 @@ class Repair:
             run = todo.pop()
             if filler.start[run] != UNPLACED:
                 filler.take(np.array([run]), filler.demand_of(run))
-            for other in self._in_the_way(run):
+            for other in self.in_the_way(run, int(home[run])):
                 if other not in moving:
                     moving.add(other)
                     todo.append(other)
@@ -41,21 +41,21 @@ class Repair:
             filler.put(np.array([run]), home[run : run + 1], filler.demand_of(run))
         return len(moving) - len(runs)
 
-    def _in_the_way(self, run: int) -> list[int]:
-        """Placed runs that conflict with `run` at its earliest start."""
+    def in_the_way(self, run: int, begin: int) -> list[int]:
+        """Placed runs that conflict with `run` when it starts in slot `begin`."""
         grid: Grid = self._filler.grid
-        runs, start, home = grid.runs, self._filler.start, int(self._home[run])
+        runs, start = grid.runs, self._filler.start
         mates = self._mates[int(runs.system[run])]
         placed = start[mates]
-        meets = (placed != UNPLACED) & (placed < home + grid.length[run]) & (placed + grid.length[mates] > home)
+        meets = (placed != UNPLACED) & (placed < begin + grid.length[run]) & (placed + grid.length[mates] > begin)
         meets &= runs.exclusive[mates] | bool(runs.exclusive[run]) | (runs.vm[mates] == runs.vm[run])
         found: list[int] = mates[meets].tolist()
         for row in range(int(runs.after_ptr[run]), int(runs.after_ptr[run + 1])):
             other = int(runs.after_run[row])
-            if start[other] != UNPLACED and start[other] + grid.gap[row] > home:
+            if start[other] != UNPLACED and start[other] + grid.gap[row] > begin:
                 found.append(other)
         for row in range(int(grid.next_ptr[run]), int(grid.next_ptr[run + 1])):
             other = int(grid.next_run[row])
-            if start[other] != UNPLACED and start[other] < home + grid.next_gap[row]:
+            if start[other] != UNPLACED and start[other] < begin + grid.next_gap[row]:
                 found.append(other)
         return found

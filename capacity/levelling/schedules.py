@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from capacity.bounds import peak_bound
 from capacity.grid import FreeCores, Grid, build, reduce_rows
-from capacity.levelling.fill import Batch, Filler
+from capacity.levelling.fill import UNPLACED, Batch, Filler
+from capacity.levelling.keep import Keeper, slots_of
 from capacity.levelling.list_scheduling import earliest_starts
 from capacity.levelling.repair import Repair
 from capacity.levelling.search import Search
@@ -53,11 +55,14 @@ def level(
     progress: Progress,
     time_limit_s: float,
     before: Schedule | None = None,
+    kept: Floats | None = None,
 ) -> Schedule:
     """Starts that keep the joint CPU peak of each site low.
 
-    `before` is the result of `earliest` for the same tables, when the caller has it already. `progress` is told what is
-    done and the share of the work behind. After `time_limit_s` no further improvement is tried.
+    `kept` has the published start of each run, in seconds since the epoch (NaN: none). Such runs stay unless they must
+    move, others are levelled around them, and `Schedule.displaced` says who left and why. `before` is the result of
+    `earliest` for the same tables, when the caller has it already. `progress` is told what is done and the share of
+    the work behind. After `time_limit_s` no further improvement is tried.
     Raises ValueError when predecessors form a circle.
     """
     deadline = time.monotonic() + time_limit_s
@@ -75,11 +80,20 @@ def level(
     movable = _movable(grid, home, late)
     for run in np.flatnonzero(~movable).tolist():
         filler.put(np.array([run]), home[run : run + 1], filler.demand_of(run))
-    filler.spread(np.flatnonzero(movable))
     batches = filler.batches(movable)
+    keeper = None if kept is None else Keeper(filler, slots_of(kept), movable)
+    if keeper is not None:
+        progress("公表した開始時刻を保つ", 0.05)
+        keeper.hold(batches)
+        batches = _without(batches, keeper.staying())
+    filler.spread(np.flatnonzero(movable & (filler.start == UNPLACED)))
     progress("実行を負荷の低い枠へ置く", 0.1)
     failed = filler.fill(batches)
-    if len(failed):
+    if keeper is not None:
+        keeper.make_room(failed, Repair(filler, home))
+        movable = movable & ~keeper.staying()
+        batches = filler.batches(movable)
+    elif len(failed):
         Repair(filler, home).send_home(failed)
     progress("山を崩す", 0.4)
     bounds = peak_bound(runs, online)
@@ -96,8 +110,17 @@ def level(
     for site in np.flatnonzero(filler.load.max(axis=1) > target * (1 + _CLOSE)).tolist():
         Search(filler, movable, site, rng).lower(float(target[site]) * (1 + _CLOSE), report)
     progress("平準化が終わった", 1.0)
+    if keeper is not None:
+        schedule = _schedule(grid, filler.start, before.window, late)
+        return replace(schedule, displaced=keeper.displaced(filler.start, late))
     start = home if _worse(filler, home, runs) else filler.start
     return _schedule(grid, start, before.window, late)
+
+
+def _without(batches: list[Batch], gone: Bools) -> list[Batch]:
+    """The batches without some runs."""
+    left = [Batch(batch.picked[~gone[batch.picked]], batch.demand) for batch in batches]
+    return [batch for batch in left if len(batch.picked)]
 
 
 def _worse(filler: Filler, home: Ints, runs: RunTable) -> bool:

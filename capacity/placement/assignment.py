@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from capacity.records import Floats, Ints, Misfit, Placement
+from capacity.records import Floats, Ints, Misfit, Placement, Relocated
 from estate.resolved import ResolvedEstate, ResolvedHost, ResolvedVm
 
 from .bound import needed_bins
+from .fewest_moves import repack
+from .kept import KeptPlacement, Reasons, reserve_choices
 from .load import VmLoad
 from .misfit import too_large, without_room
 from .packing import pack
@@ -27,9 +30,10 @@ class _SitePlacement:
     lower_bound: int
     proof: str
     misfits: tuple[Misfit, ...]
+    relocated: tuple[Relocated, ...] = ()
 
 
-def place(estate: ResolvedEstate, load: VmLoad, *, seed: int = 0) -> Placement:
+def place(estate: ResolvedEstate, load: VmLoad, *, seed: int = 0, kept: KeptPlacement | None = None) -> Placement:
     """A host for every VM of the estate, on the VM's site, on as few hosts as found.
 
     Per host: memory x overcommit, all disks, the largest vCPU numbers x overcommit, and in every slot of `load` the
@@ -37,6 +41,9 @@ def place(estate: ResolvedEstate, load: VmLoad, *, seed: int = 0) -> Placement:
     horizon to its end. Hosts with `spare` and `policy.spare_hosts` more per site stay empty: the largest, and no host
     carries more than the first of them has, so that it can take over any host. VMs that are not in `load` use no CPU.
     What does not fit is a Misfit, not an exception. Same estate, load and seed, same answer.
+
+    With `kept` VMs stay on their hosts and the reserve stays the reserve, unless they must change; then as few VMs as
+    possible move. The bound on the number of hosts is that of the free problem.
     """
     rows = {name: row for row, name in enumerate(load.vm_names)}
     none = np.zeros(load.load.shape[1])
@@ -46,7 +53,7 @@ def place(estate: ResolvedEstate, load: VmLoad, *, seed: int = 0) -> Placement:
         loads = [load.load[rows[vm.id]] if vm.id in rows else none for vm in vms]
         vm_load = np.array(loads).reshape(len(vms), len(none))
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(position,)))
-        sites[site.id] = _place_site(estate, site.id, vms, vm_load, rng)
+        sites[site.id] = _place_site(estate, site.id, vms, vm_load, rng, kept)
     host_rows = {host.id: row for row, host in enumerate(estate.hosts)}
     found = {vm.id: host for part in sites.values() for vm, host in zip(part.vms, part.host_of, strict=True)}
     carrying = {site: {host for host in part.host_of if host is not None} for site, part in sites.items()}
@@ -59,42 +66,95 @@ def place(estate: ResolvedEstate, load: VmLoad, *, seed: int = 0) -> Placement:
         used={site: len(carrying[site]) + len(part.reserve) for site, part in sites.items()},
         proof={site: part.proof for site, part in sites.items()},
         misfits=tuple(misfit for part in sites.values() for misfit in part.misfits),
+        relocated=tuple(moved for part in sites.values() for moved in part.relocated),
     )
 
 
 def _place_site(
-    estate: ResolvedEstate, site: str, vms: tuple[ResolvedVm, ...], load: Floats, rng: np.random.Generator
+    estate: ResolvedEstate,
+    site: str,
+    vms: tuple[ResolvedVm, ...],
+    load: Floats,
+    rng: np.random.Generator,
+    kept: KeptPlacement | None,
 ) -> _SitePlacement:
-    hosts = [host for host in estate.hosts if host.site == site and not host.spare]
+    every_host = [host for host in estate.hosts if host.site == site and not host.spare]
+    hosts = every_host if kept is None else [host for host in every_host if host.id not in kept.without]
     always_empty = [host.id for host in estate.hosts if host.site == site and host.spare]
     by_size = _largest_first(hosts)
-    reserved = by_size[: estate.policy.spare_hosts]
-    usable = [host for host in hosts if host not in reserved]
-    reserve = (*always_empty, *sorted(host.id for host in reserved))
-    missing = estate.policy.spare_hosts - len(reserved)
-    if not usable:
-        reason = (
-            f"拠点 {site}：仮想サーバ {len(vms)} 台を置けるホストがありません"
-            f"（ホスト {len(hosts)} 台、予備として空けておく台数 {estate.policy.spare_hosts}）"
+    count = estate.policy.spare_hosts
+    choices = [by_size[:count]] if kept is None else reserve_choices(by_size, count, kept)
+    found: _SitePlacement | None = None
+    for reserved in choices:
+        usable = [host for host in hosts if host not in reserved]
+        reserve = (*always_empty, *sorted(host.id for host in reserved))
+        if not usable:
+            return _nowhere(site, vms, len(hosts), reserve, (1 if vms else 0) + len(always_empty) + count, count)
+        problem = _problem(estate, vms, load, usable, reserved).binding_blocks()
+        whole = _problem(estate, vms, problem.load, every_host, [])
+        possible = np.flatnonzero(problem.fits_alone().any(axis=1))
+        needed, proof = needed_bins(whole.only(possible), RESOURCES)
+        bin_of = np.full(len(vms), -1, dtype=np.int64)
+        relocated: tuple[Relocated, ...] = ()
+        if kept is None:
+            bin_of[possible] = pack(problem.only(possible), bound=needed, rng=rng)
+        else:
+            home, fixed = _kept_bins(problem, vms, kept)
+            bin_of[possible] = repack(problem.only(possible), home[possible], fixed[possible])
+            sites = {host.id: host.site for host in estate.hosts}
+            reasons = Reasons(problem, vms, home, kept, sites, frozenset(reserve))
+            relocated = _relocated(reasons, bin_of)
+        if reserve:
+            proof += f"。ほかに予備 {len(reserve)} 台"
+        part = _SitePlacement(
+            vms=vms,
+            host_of=tuple(usable[index].id if index >= 0 else None for index in bin_of.tolist()),
+            reserve=reserve,
+            lower_bound=needed + len(reserve),
+            proof=proof,
+            misfits=_misfits(site, problem, possible, bin_of),
+            relocated=relocated,
         )
-        misfits = (Misfit("host", reason),) if vms or (hosts and missing) else ()
-        bound = (1 if vms else 0) + len(always_empty) + estate.policy.spare_hosts
-        return _SitePlacement(vms, (None,) * len(vms), reserve, bound, "置けるホストがありません", misfits)
-    problem = _problem(estate, vms, load, usable, reserved).binding_blocks()
-    whole = _problem(estate, vms, problem.load, hosts, [])
-    possible = np.flatnonzero(problem.fits_alone().any(axis=1))
-    needed, proof = needed_bins(whole.only(possible), RESOURCES)
-    bin_of = np.full(len(vms), -1, dtype=np.int64)
-    bin_of[possible] = pack(problem.only(possible), bound=needed, rng=rng)
-    if reserve:
-        proof += f"。ほかに予備 {len(reserve)} 台"
-    return _SitePlacement(
-        vms=vms,
-        host_of=tuple(usable[index].id if index >= 0 else None for index in bin_of.tolist()),
-        reserve=reserve,
-        lower_bound=needed + len(reserve),
-        proof=proof,
-        misfits=_misfits(site, problem, possible, bin_of),
+        if found is None or len(part.misfits) < len(found.misfits):
+            found = part
+        if not found.misfits:
+            break
+    assert found is not None  # noqa: S101 - there is at least one choice
+    return found
+
+
+def _nowhere(
+    site: str, vms: tuple[ResolvedVm, ...], hosts: int, reserve: tuple[str, ...], bound: int, spare: int
+) -> _SitePlacement:
+    """A site without a host that may carry anything."""
+    reason = (
+        f"拠点 {site}：仮想サーバ {len(vms)} 台を置けるホストがありません"
+        f"（ホスト {hosts} 台、予備として空けておく台数 {spare}）"
+    )
+    missing = spare - hosts
+    misfits = (Misfit("host", reason),) if vms or (hosts and missing > 0) else ()
+    return _SitePlacement(vms, (None,) * len(vms), reserve, bound, "置けるホストがありません", misfits)
+
+
+def _kept_bins(problem: PackingProblem, vms: tuple[ResolvedVm, ...], kept: KeptPlacement) -> tuple[Ints, Ints]:
+    """Per VM the bin that it has had and the one that it is to get, -1 for none (or for one that cannot carry it)."""
+    bins = {name: index for index, name in enumerate(problem.bin_names)}
+    fits = problem.fits_alone()
+
+    def of(hosts: Mapping[str, str]) -> Ints:
+        rows = [bins.get(hosts.get(vm.id, ""), -1) for vm in vms]
+        return np.array([row if row >= 0 and fits[item, row] else -1 for item, row in enumerate(rows)], dtype=np.int64)
+
+    return of(kept.host), of(kept.moves)
+
+
+def _relocated(reasons: Reasons, bin_of: Ints) -> tuple[Relocated, ...]:
+    """Who has left its host for another one, and why."""
+    names, host = reasons.problem.bin_names, reasons.kept.host
+    return tuple(
+        Relocated(vm.id, host[vm.id], names[index], reasons.of(item))
+        for item, (vm, index) in enumerate(zip(reasons.vms, bin_of.tolist(), strict=True))
+        if index >= 0 and vm.id in host and host[vm.id] != names[index]
     )
 
 

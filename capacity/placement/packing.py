@@ -19,11 +19,11 @@ def pack(problem: PackingProblem, *, bound: int, rng: np.random.Generator) -> In
 
     Stops as soon as all items lie in `bound` bins. Same problem and generator state, same answer.
     """
-    weights = _weights(problem)
-    best: _Packing | None = None
+    weights = weights_of(problem)
+    best: Packing | None = None
     for weight in weights:
         for tight in (True, False):
-            packing = _Packing.empty(problem)
+            packing = Packing.empty(problem)
             packing.insert(_decreasing(weight), tight=tight)
             if best is None or packing.rank() < best.rank():
                 best = packing
@@ -42,7 +42,7 @@ def _decreasing(weight: Floats) -> Ints:
     return np.argsort(-weight, kind="stable")
 
 
-def _weights(problem: PackingProblem) -> list[Floats]:
+def weights_of(problem: PackingProblem) -> list[Floats]:
     """How large an item is: several answers, because the scarce resource is not known beforehand."""
     largest = np.maximum(problem.room.max(axis=0), 1e-12)
     shares = problem.need / largest
@@ -59,7 +59,7 @@ def _weights(problem: PackingProblem) -> list[Floats]:
     ]
 
 
-def _refilled(packing: _Packing, weight: Floats, rng: np.random.Generator) -> _Packing:
+def _refilled(packing: Packing, weight: Floats, rng: np.random.Generator) -> Packing:
     """Empty the bin with the least in it (or a random one) and some others, and fill their items in again."""
     used = np.flatnonzero(packing.count > 0)
     fill = packing.fill()[used]
@@ -76,7 +76,7 @@ def _refilled(packing: _Packing, weight: Floats, rng: np.random.Generator) -> _P
 
 
 @dataclass
-class _Packing:
+class Packing:
     """An assignment under construction, with what every bin holds."""
 
     problem: PackingProblem
@@ -91,7 +91,7 @@ class _Packing:
     count: Ints
 
     @classmethod
-    def empty(cls, problem: PackingProblem) -> _Packing:
+    def empty(cls, problem: PackingProblem) -> Packing:
         bins = len(problem.bin_names)
         member = problem.membership()
         return cls(
@@ -107,7 +107,7 @@ class _Packing:
             count=np.zeros(bins, dtype=np.int64),
         )
 
-    def copy(self) -> _Packing:
+    def copy(self) -> Packing:
         return replace(
             self,
             bin_of=self.bin_of.copy(),
@@ -148,7 +148,7 @@ class _Packing:
                 open_bins = open_bins[np.argsort(free.sum(axis=1), kind="stable")]
             for index in (*open_bins.tolist(), *bins[self.count[bins] == 0].tolist()):
                 if self._cores_suffice(item, index):
-                    self._put(item, index)
+                    self.put(item, index)
                     break
 
     def remove(self, bins: Ints) -> None:
@@ -176,7 +176,12 @@ class _Packing:
             return True
         return bool((self.core_load[index] + self.problem.load[item]).max(initial=0.0) <= limit)
 
-    def _put(self, item: int, index: int) -> None:
+    def takes(self, item: int, index: int) -> bool:
+        """Whether there is room for the item in the bin."""
+        return bool(self._static_room(item)[index]) and self._cores_suffice(item, index)
+
+    def put(self, item: int, index: int) -> None:
+        """Put the item into the bin, whether there is room or not."""
         self.bin_of[item] = index
         self.taken[index] += self.problem.need[item]
         self.core_load[index] += self.problem.load[item]

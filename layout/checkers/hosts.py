@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import defaultdict
 from collections.abc import Iterator
 
-from layout.records import HostRecord
+from layout.records import HostRecord, MoveRecord
 
 from .findings import Findings
 from .view import View
@@ -15,7 +17,7 @@ def check(view: View) -> Findings:
     found = Findings()
     found.add_all(_placed(view))
     found.add_all(_as_in_estate(view))
-    found.add_all(f"VM {move.vm}: 移動のある計画はこの版では検査できません" for move in view.folder.layout.moves)
+    found.add_all(_moves(view))
     return found
 
 
@@ -38,6 +40,31 @@ def _placed(view: View) -> Iterator[str]:
             yield f"VM {vm.id}: ホスト集合 {vm.may_run_on} に別の拠点のホストがあります"
         if (vm.pinned or only_own) and allowed != {host.id}:
             yield f"VM {vm.id}: 固定の VM なのに、動いてよいホストが {host.id} だけではありません"
+
+
+def _moves(view: View) -> Iterator[str]:
+    """The moves of a VM lead from host to host of its site, one after the other, to where the plan has it."""
+    layout = view.folder.layout
+    sites = {host.id: host.site for host in layout.hosts}
+    vms = {vm.id: vm for vm in layout.vms}
+    chains: dict[str, list[MoveRecord]] = defaultdict(list)
+    for move in layout.moves:
+        chains[move.vm].append(move)
+    for name, chain in chains.items():
+        vm = vms.get(name)
+        if vm is None:
+            yield f"VM {name}: 移動がありますが、計画にありません"
+            continue
+        if chain[-1].to_host != vm.host:
+            yield f"VM {name}: 最後の移動先 {chain[-1].to_host} が、置き場所 {vm.host} と違います"
+        for earlier, later in itertools.pairwise(chain):
+            if earlier.to_host != later.from_host or earlier.at >= later.at:
+                yield f"VM {name}: {later.at:%Y-%m-%d %H:%M} の移動が、その前の移動の続きではありません"
+        for move in chain:
+            if move.from_host == move.to_host:
+                yield f"VM {name}: ホスト {move.to_host} から同じホストへの移動があります"
+            if sites.get(move.to_host) != sites.get(move.from_host):
+                yield f"VM {name}: 拠点をまたぐ移動があります（{move.from_host} から {move.to_host}）"
 
 
 def _as_in_estate(view: View) -> Iterator[str]:
