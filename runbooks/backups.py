@@ -11,7 +11,7 @@ import argparse
 import fcntl
 import json
 import sys
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
@@ -27,6 +27,7 @@ FORMAT_VERSION = "1.0"
 NONE = "なし"
 NEWEST = "newest"
 ALL = "all"
+KEEP_ALL = timedelta(days=3)
 _ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 Name = Annotated[str, Field(pattern=_ID, max_length=200)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -78,7 +79,10 @@ class Manifest(LayoutRecord):
 
 @dataclass(frozen=True)
 class Keeping:
-    """How many generations are kept: the last of each of so many days, weeks (ISO) and months that have one."""
+    """How many generations are kept: the last of each of so many days, weeks (ISO) and months that have one.
+
+    Younger than `KEEP_ALL` all are kept: a backup made in haste must not push out the good one of last night.
+    """
 
     daily: int
     weekly: int
@@ -132,12 +136,11 @@ def choose(manifests: Sequence[Manifest], vm: str, generation: str = NEWEST) -> 
 
 
 def expired(manifests: Sequence[Manifest], keeping: Keeping, adding: datetime | None = None) -> tuple[Manifest, ...]:
-    """Those that no rule keeps, the oldest first. `adding`: a backup that is about to be made counts as the newest.
-
-    The newest is always kept, whatever the numbers.
-    """
+    """Those that no rule keeps, the oldest first. `adding`: a backup that is about to be made counts as the newest."""
+    if not manifests:
+        return ()
     times = [each.begun.astimezone(JAPAN) for each in manifests] + ([adding.astimezone(JAPAN)] if adding else [])
-    kept = {len(times) - 1}
+    kept = {number for number, time in enumerate(times) if times[-1] - time < KEEP_ALL}
     for limit, period in (
         (keeping.daily, lambda day: day),
         (keeping.weekly, lambda day: day.isocalendar()[:2]),
@@ -152,21 +155,22 @@ def _last_of_each(times: Sequence[datetime], period: Callable[[date], Hashable],
     return set(sorted(last.values())[-limit:]) if limit > 0 else set()
 
 
-def sources(stored: dict[str, Sequence[Manifest]], vms: Sequence[str]) -> dict[str, dict[str, str]]:
-    """VM -> the host of its newest backup, its generation and its time. Raises BackupError where a VM has none."""
-    found: dict[str, tuple[Manifest, str]] = {}
-    for host, manifests in sorted(stored.items()):
-        for each in manifests:
-            known = found.get(each.about.vm)
-            if known is None or each.begun > known[0].begun:
-                found[each.about.vm] = (each, host)
+def sources(stored: Mapping[str, Iterable[str]], vms: Sequence[str]) -> dict[str, dict[str, str]]:
+    """VM -> the host of its newest backup, its generation and its time. Raises BackupError where a VM has none.
+
+    `stored`: host -> lines `VM GENERATION BEGUN`, which is all that a site with thousands of backups needs to tell.
+    """
+    found: dict[str, tuple[datetime, str, str]] = {}
+    for host, lines in sorted(stored.items()):
+        for line in lines:
+            match line.split():
+                case [vm, generation, begun]:
+                    newest = (_time(begun), host, generation)
+                    found[vm] = max(newest, found.get(vm, newest))
     missing = [vm for vm in vms if vm not in found]
     if missing:
         raise BackupError(f"バックアップのない仮想サーバ：{'、'.join(missing)}")
-    return {
-        vm: {"host": found[vm][1], "generation": found[vm][0].about.generation, "begun": found[vm][0].begun.isoformat()}
-        for vm in vms
-    }
+    return {vm: {"host": found[vm][1], "generation": found[vm][2], "begun": found[vm][0].isoformat()} for vm in vms}
 
 
 def update_index(path: Path, stored: dict[str, Sequence[str]], vm: str = ALL) -> int:
@@ -226,8 +230,7 @@ def _answer(chosen: argparse.Namespace) -> str:
         stored = json.loads(sys.stdin.read())
         return f"{update_index(chosen.index, stored, chosen.vm)}\n"
     if chosen.question == "sources":
-        stored = {host: read(lines)[0] for host, lines in json.loads(sys.stdin.read()).items()}
-        return json.dumps(sources(stored, chosen.vms)) + "\n"
+        return json.dumps(sources(json.loads(sys.stdin.read()), chosen.vms)) + "\n"
     if chosen.question == "overdue":
         return "".join(f"{line}\n" for line in overdue(read_index(chosen.index), chosen.vms, chosen.now, chosen.limit))
     manifests, damaged = read(sys.stdin)
@@ -268,7 +271,9 @@ def _parser() -> argparse.ArgumentParser:
     index = questions.add_parser("index", help="索引を書き換える（標準入力：ホスト → manifest の配列の JSON）")
     index.add_argument("--index", type=Path, required=True)
     index.add_argument("--vm", default=ALL)
-    where = questions.add_parser("sources", help="仮想サーバごとの最新の世代と、その保管先")
+    where = questions.add_parser(
+        "sources", help="仮想サーバごとの最新の世代と、その保管先（標準入力：ホスト → 「名前 世代 時刻」の行の JSON）"
+    )
     where.add_argument("vms", nargs="*")
     late = questions.add_parser("overdue", help="最新のバックアップが古すぎる仮想サーバ（索引による）")
     late.add_argument("--index", type=Path, required=True)

@@ -12,7 +12,18 @@ from pathlib import PurePosixPath
 from xml.etree import ElementTree
 
 CONSOLE_LOG = "console.log"
-_REACHES_OUT = ("interface", "hostdev", "redirdev", "channel", "filesystem", "graphics", "shmem", "vsock", "audio", "sound")
+_REACHES_OUT = (
+    "interface",
+    "hostdev",
+    "redirdev",
+    "channel",
+    "filesystem",
+    "graphics",
+    "shmem",
+    "vsock",
+    "audio",
+    "sound",
+)
 _OF_THE_ORIGINAL = ("uuid", "resource", "metadata", "title", "description", "seclabel")
 
 
