@@ -20,14 +20,15 @@ _HEAD = """\
 _TAIL = "</xsl:stylesheet>\n"
 
 
-def stylesheet(name: str, *, vcpu: int, vcpu_max: int, weight: float, emulated: bool) -> str:
+def stylesheet(name: str, *, vcpu: int, vcpu_max: int, weight: float, emulated: bool, port: str) -> str:
     """The stylesheet of a VM.
 
     `vcpu` of the domain's maximum are there at its start, the others can be added while it runs. The serial console
     is also written to a log on the host. `weight` other than 1 becomes CPU shares. `emulated` guests (without KVM)
-    get a small translation cache.
+    get a small translation cache. `port` is the name of the device on the host's bridge, which the packet rules know;
+    libvirt keeps a name that it did not invent, also on the host to which the VM moves.
     """
-    rules = [_console(name)]
+    rules = [_console(name), _port(port)]
     if vcpu != vcpu_max:
         rules.append(_current_vcpu(vcpu))
     additions = ""
@@ -53,6 +54,10 @@ def _current_vcpu(vcpu: int) -> str:
 def _console(name: str) -> str:
     path = quoteattr(f"{LOG_FOLDER}/{name}-console.log")
     return _appended('/domain/devices/console[target/@type="serial"]', f'<log file={path} append="on"/>')
+
+
+def _port(name: str) -> str:
+    return _appended("/domain/devices/interface[1]", f"<target dev={quoteattr(name)}/>")
 
 
 def _appended(where: str, what: str) -> str:

@@ -9,14 +9,20 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tools.tenant_secrets import PASSPHRASE, SecretsError, stack_secrets
+
 HOUSE = Path(__file__).resolve().parents[1]
+REPORT_S = 10.0
+POLL_S = 0.2  # how soon an engine hears that the deployment was interrupted
 GRACE_S = 20.0  # how long an interrupted engine may take to write its state and let go of its lock
+PASSPHRASE_FILE = "PULUMI_CONFIG_PASSPHRASE_FILE"  # noqa: S105 - the name of a variable
 HINTS = (
     (
         "marked for protection",
@@ -75,9 +81,11 @@ class Engine:
     project: Path
     environment: Mapping[str, str]
     logs: Path
+    halt: threading.Event = field(default_factory=threading.Event)
+    """When set, every run of this engine is interrupted as by Ctrl-C and raises KeyboardInterrupt."""
 
-    def command(self, *arguments: str, deadline_s: float = 60.0) -> None:
-        """A short command of the engine. Raises EngineError when it fails."""
+    def command(self, *arguments: str, deadline_s: float = 60.0) -> str:
+        """A short command of the engine; answers what it printed. Raises EngineError when it fails."""
         try:
             done = subprocess.run(
                 ["pulumi", *arguments, "--non-interactive", "--color", "never"],
@@ -95,9 +103,15 @@ class Engine:
         if done.returncode != 0:
             lines = readable(done.stderr.splitlines()) or readable(done.stdout.splitlines())
             raise EngineError("\n".join((f"pulumi {' '.join(arguments[:2])} が失敗しました", *explained(lines))))
+        return done.stdout
 
-    def run(self, stack: str, *arguments: str, deadline_s: float) -> Outcome:
-        """`up`, `preview` and the like on a stack. It is interrupted at the deadline, and when we are."""
+    def run(
+        self, stack: str, *arguments: str, deadline_s: float, tell: Callable[[int, float], None] | None = None
+    ) -> Outcome:
+        """`up`, `preview` and the like on a stack. It is interrupted at the deadline, and when we are.
+
+        Every 10 seconds `tell` hears how many resources are done, and after how many seconds.
+        """
         name = f"{stack}-{arguments[0]}"
         self.logs.mkdir(parents=True, exist_ok=True)
         events, log = self.logs / f"{name}.events", self.logs / f"{name}.log"
@@ -117,17 +131,35 @@ class Engine:
                 # Its own session: Ctrl-C reaches the engine once, from us, and what is left can be ended as a group.
                 start_new_session=True,
             )
-            timed_out = False
             try:
-                process.wait(deadline_s)
-            except subprocess.TimeoutExpired:
-                timed_out = True
-                self._stop(process, stack)
+                timed_out = not self._ended(process, begun, deadline_s, _reporting(events, tell))
+                if timed_out:
+                    self._stop(process, stack)
             except BaseException:
                 self._stop(process, stack)
                 raise
         seconds = time.monotonic() - begun
         return _outcome(process.returncode, _read(events), log, timed_out=timed_out, seconds=seconds)
+
+    def _ended(
+        self, process: subprocess.Popen[bytes], begun: float, deadline_s: float, report: Callable[[float], None]
+    ) -> bool:
+        """Waits for the process; False when its deadline passed. Raises KeyboardInterrupt when halted."""
+        told = begun
+        while True:
+            now = time.monotonic()
+            try:
+                process.wait(max(0.0, min(POLL_S, begun + deadline_s - now)))
+            except subprocess.TimeoutExpired:
+                if self.halt.is_set():
+                    raise KeyboardInterrupt from None
+                if now >= begun + deadline_s:
+                    return False
+                if now - told >= REPORT_S:
+                    told = now
+                    report(now - begun)
+            else:
+                return True
 
     def _stop(self, process: subprocess.Popen[bytes], stack: str) -> None:
         process.send_signal(signal.SIGINT)
@@ -141,7 +173,7 @@ class Engine:
 
 
 def environment(state: Path, progress: Callable[[str], None]) -> dict[str, str]:
-    """The environment for Pulumi with its state below `state`; builds the engine when the machine has none.
+    """The environment for Pulumi with its state below `state`; says when the machine has no engine yet.
 
     The user's own backend and passphrase stay as they are. Raises EngineError.
     """
@@ -158,6 +190,21 @@ def environment(state: Path, progress: Callable[[str], None]) -> dict[str, str]:
     if process.returncode != 0:
         raise EngineError(f"Pulumi を用意できません（{told[-1] if told else f'終了コード {process.returncode}'}）")
     return {**os.environ, **json.loads(output)}
+
+
+def with_secrets(environment: Mapping[str, str], state: Path, stack: str) -> dict[str, str]:
+    """The environment with the stack's own passphrase; makes the stack's secrets where there are none.
+
+    A passphrase that the user chose, outside of the state's folder, is kept. Raises EngineError.
+    """
+    try:
+        folder = stack_secrets(state, stack)
+    except SecretsError as error:
+        raise EngineError(str(error)) from None
+    named = environment.get(PASSPHRASE_FILE)
+    if "PULUMI_CONFIG_PASSPHRASE" in environment or (named and not Path(named).is_relative_to(state)):
+        return dict(environment)
+    return {**environment, PASSPHRASE_FILE: str(folder / PASSPHRASE)}
 
 
 def project(state: Path) -> Path:
@@ -190,6 +237,14 @@ def explained(lines: Sequence[str], limit: int = 8) -> tuple[str, ...]:
     more = (f"  ほか {len(lines) - limit} 行",) if len(lines) > limit else ()
     hints = tuple(hint for sign, hint in HINTS if any(sign in line for line in lines))
     return (*(f"  {line}" for line in lines[:limit]), *more, *hints)
+
+
+def _reporting(events: Path, tell: Callable[[int, float], None] | None) -> Callable[[float], None]:
+    def report(seconds: float) -> None:
+        if tell is not None and events.exists():
+            tell(events.read_bytes().count(b'"resOutputsEvent":{'), seconds)
+
+    return report
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

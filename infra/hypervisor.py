@@ -126,6 +126,7 @@ def domain(
     bridge: str,
     mac: str,
     xslt: str,
+    start: bool,
     host: pulumi.ProviderResource,
     parent: pulumi.Resource,
 ) -> libvirt.Domain:
@@ -133,6 +134,8 @@ def domain(
 
     The provider reads the maximum back: with the current number here every preview would want to replace the VM.
     The interface names its bridge, because a network's id makes a difference that never ends.
+    `start` counts when the VM is created; afterwards the provider would start a stopped VM with any other update and
+    never stop a running one, so whether it runs is ignored here and judged by preflight and drift.
     """
     return libvirt.Domain(
         resource,
@@ -141,10 +144,10 @@ def domain(
         vcpu=vcpu_max,
         memory=memory_mib,
         autostart=True,
-        running=True,
+        running=start,
         disks=[{"volume_id": volume.id} for volume in volumes],
         network_interfaces=[{"bridge": bridge, "mac": mac}],
         consoles=[{"type": "pty", "target_port": "0", "target_type": "serial"}],
         xml={"xslt": xslt},
-        opts=on(host, parent, protect=True, delete_before_replace=True),
+        opts=on(host, parent, protect=True, delete_before_replace=True, ignore_changes=["running"]),
     )

@@ -5,16 +5,18 @@ from __future__ import annotations
 import atexit
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
 
-from infra import admission, hosts, settings, tenant
+from infra import admission, hosts, judgement, settings, tenant
 from infra.admission import Deployed, HostsStack
 from infra.refusal import RefusalError
-from layout import FolderError, folder
-from layout.folder import PlanFolder
+from layout import FolderError
+
+if TYPE_CHECKING:
+    from layout.folder import PlanFolder
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -25,18 +27,19 @@ def main() -> None:
     config = {key.removeprefix(prefix): value for key, value in _config().items() if key.startswith(prefix)}
     try:
         chosen = settings.read(config, PROJECT)
-        plan = folder.read(chosen.plan)
+        plan = judgement.judged(chosen.plan)
         declare(plan, chosen, pulumi.get_stack(), _deployed())
     except (RefusalError, FolderError) as error:
         raise pulumi.RunError(str(error)) from None
 
 
-def declare(plan: PlanFolder, chosen: settings.Settings, stack_name: str, deployed: Deployed) -> None:
+def declare(plan: judgement.Plan | PlanFolder, chosen: settings.Settings, stack_name: str, deployed: Deployed) -> None:
     """Declares one stack of the plan after every check. Raises RefusalError before any resource exists."""
     layout = plan.layout
     stack = admission.stack_of(stack_name, layout)
     admission.require_not_older(layout, deployed)
-    admission.require_sound(plan)
+    if not isinstance(plan, judgement.Plan):
+        admission.require_sound(plan)
     for host in admission.hosts_of(stack, layout):
         admission.uri_of(host, chosen)
     if isinstance(stack, HostsStack):
@@ -44,7 +47,7 @@ def declare(plan: PlanFolder, chosen: settings.Settings, stack_name: str, deploy
         hosts.declare(stack, layout, chosen, admission.find_images(ids, layout, chosen, deployed))
     else:
         admission.require_in_place(admission.vms_of(stack, layout), deployed)
-        tenant.declare(stack, layout, chosen, _work_folder())
+        tenant.declare(stack, layout, chosen, deployed, _work_folder())
     pulumi.export("generation", layout.generation)
     pulumi.export("layout_digest", plan.layout_digest)
     pulumi.export("plan_name", layout.estate.name)

@@ -1,4 +1,4 @@
-"""The NoCloud seed of a VM: its name and its address, on an ISO image that depends on nothing else.
+"""The NoCloud seed of a VM: its name, its address and who may log in, on an ISO image that depends on nothing else.
 
 Equal content gives equal bytes, wherever and whenever it is made: the volume is named after the hash.
 """
@@ -41,19 +41,19 @@ class Seed:
         return path
 
 
-def make(vm: VmRecord, network: NetworkRecord) -> Seed:
-    """The seed that tells the VM its host name and its address on the network."""
-    iso = image(documents(vm, network))
+def make(vm: VmRecord, network: NetworkRecord, key: str) -> Seed:
+    """The seed that tells the VM its host name, its address on the network, and the public key that may log in."""
+    iso = image(documents(vm, network, key))
     return Seed(f"{vm.id}-seed-{hashlib.sha256(iso).hexdigest()[:12]}.iso", iso)
 
 
-def documents(vm: VmRecord, network: NetworkRecord) -> dict[str, str]:
+def documents(vm: VmRecord, network: NetworkRecord, key: str) -> dict[str, str]:
     """The files of the seed: name to text."""
     address = ip_interface(vm.address)
     length = ip_network(network.subnet).prefixlen
     return {
         "meta-data": f"instance-id: {_scalar(vm.id)}\nlocal-hostname: {_scalar(vm.id)}\n",
-        "user-data": "#cloud-config\n{}\n",
+        "user-data": f"#cloud-config\nssh_authorized_keys:\n  - {_scalar(key)}\n",
         "network-config": (
             "version: 2\n"
             "ethernets:\n"

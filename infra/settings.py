@@ -1,4 +1,4 @@
-"""The configuration of a stack: `plan`, `domain_type`, `uris`, nothing else."""
+"""The configuration of a stack: `plan`, `domain_type`, `uris`, `start`, nothing else."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Literal
 
 from infra.refusal import RefusalError, some
 from layout import FolderError, connections
+from layout.records import Layout
 
 DomainType = Literal["kvm", "qemu"]
 DOMAIN_TYPES: tuple[DomainType, ...] = ("kvm", "qemu")
-KEYS = ("plan", "domain_type", "uris")
+KEYS = ("plan", "domain_type", "uris", "start")
+ALL, NONE = "all", "none"
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,12 @@ class Settings:
     uris: Mapping[str, str] = field(default_factory=dict)
     """Host to libvirt URI, only for the hosts that the file names."""
     uris_file: Path | None = None
+    start: str = ALL
+    """Which VMs are started when they are created: `all`, `none`, or ids with commas between."""
+
+    def starts(self, vm: str) -> bool:
+        """Whether this VM is started when it is created. Later, whether it runs is not Pulumi's business."""
+        return self.start == ALL or (self.start != NONE and vm in self.start.split(","))
 
     @property
     def image_folders(self) -> tuple[Path, ...]:
@@ -46,7 +54,17 @@ def read(config: Mapping[str, str], base: Path) -> Settings:
         domain_type=domain_type(config.get("domain_type", "kvm")),
         uris={} if uris_file is None else read_uris(uris_file),
         uris_file=uris_file,
+        start=config.get("start") or ALL,
     )
+
+
+def require_known(start: str, layout: Layout) -> None:
+    """Raises RefusalError where `start` names a VM that the plan does not have."""
+    unknown = [] if start in {ALL, NONE} else sorted(set(start.split(",")) - {vm.id for vm in layout.vms})
+    if unknown:
+        raise RefusalError(
+            f"start「{some(unknown)}」：この計画にない仮想サーバです（{ALL}、{NONE}、または id をコンマでつないで指定）"
+        )
 
 
 def domain_type(text: str) -> DomainType:

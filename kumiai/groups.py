@@ -4,7 +4,23 @@ from __future__ import annotations
 
 import typer
 
-from . import calibrate, compare, deploy, estate_files, imports, lab, licences, plan, report, simulate, sweep
+from . import (
+    calibrate,
+    compare,
+    deploy,
+    drift,
+    estate_files,
+    guard,
+    imports,
+    lab,
+    licences,
+    network,
+    plan,
+    report,
+    runbook,
+    simulate,
+    sweep,
+)
 
 app = typer.Typer(
     name="kumiai",
@@ -23,4 +39,8 @@ sweep.register(app)
 licences.register(app)
 report.register(app)
 deploy.register(app)
+guard.register(app)
+drift.register(app)
+network.register(app)
 lab.register(app)
+runbook.register(app)

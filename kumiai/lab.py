@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,7 +32,9 @@ def register(app: typer.Typer) -> None:
 
 def up(
     hosts: Annotated[int | None, typer.Option(min=1, max=16, help="ホスト数")] = None,
+    backup_hosts: Annotated[int, typer.Option(min=0, max=15, help="遠隔地のホスト数")] = 0,
     plan: Annotated[Path | None, typer.Option(metavar="DIR", help="計画のホストとネットワークを用意する")] = None,
+    bridges: Annotated[bool, typer.Option(help="計画のブリッジも作る（作らなければケーブルだけ）")] = True,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
@@ -39,13 +42,25 @@ def up(
     import lab as laboratory
 
     with _explained():
-        running = laboratory.up(state, hosts=hosts, plan=plan, progress=tell)
+        running = laboratory.up(
+            state, hosts=hosts, backup_hosts=backup_hosts, plan=plan, bridges=bridges, progress=tell
+        )
     if as_json:
-        emit_json({"format_version": "1.0", "verdict": "up", "uris": running.uris, "uris_file": str(running.uris_file)})
+        emit_json(
+            {
+                "format_version": "1.0",
+                "verdict": "up",
+                "uris": running.uris,
+                "uris_file": str(running.uris_file),
+                "local_uris": running.local_uris,
+                "ssh": {name: asdict(way) for name, way in running.ssh.items()},
+            }
+        )
         return
     emit(f"検証環境：{len(running.uris)} 台が{'すでに動いています' if running.already_up else '起動しました'}")
-    for host, uri in running.uris.items():
-        emit(f"  {host}  {uri}")
+    for name, way in running.ssh.items():
+        emit(f"  {name}  127.0.0.1:{way.port}")
+    emit(f"SSH：ssh -F {running.state_dir / 'ssh' / 'config'} {next(iter(running.ssh))}")
 
 
 def status(
@@ -67,18 +82,42 @@ def status(
                 "uri": host.uri,
                 "alive": host.alive,
                 "answers": host.answers,
+                "ssh_port": host.port,
+                "ssh_answers": host.ssh_answers,
                 "guests": [_guest(guest, probes.get(guest.name)) for guest in host.guests],
             }
             for host in seen.hosts
         ]
-        emit_json({"format_version": "1.0", "verdict": "up" if seen.up else "down", "hosts": hosts})
+        gateways = [
+            {
+                "id": each.id,
+                "site": each.site,
+                "alive": each.alive,
+                "ssh_port": each.port,
+                "ssh_answers": each.ssh_answers,
+            }
+            for each in seen.gateways
+        ]
+        verdict = "up" if seen.up else "down"
+        emit_json({"format_version": "1.0", "verdict": verdict, "hosts": hosts, "gateways": gateways})
     else:
         emit("検証環境：動いています" if seen.up else "検証環境：動いていません")
         for host in seen.hosts:
-            emit(f"  {host.id}  {'応答あり' if host.answers else '応答なし'}  {host.uri}")
+            emit(f"  {host.id}  libvirt {_said(host.answers)}  SSH {_port(host.port, host.ssh_answers)}")
             for guest in host.guests:
                 emit(f"    {guest.name}  {guest.state}{_heard(probes.get(guest.name))}")
+        for gateway in seen.gateways:
+            reached = _port(gateway.port, gateway.ssh_answers)
+            emit(f"  {gateway.id}  拠点 {gateway.site} のゲートウェイ  SSH {reached}")
     raise typer.Exit(OK if seen.up else FAILURE)
+
+
+def _said(answers: bool) -> str:
+    return "応答あり" if answers else "応答なし"
+
+
+def _port(port: int | None, answers: bool) -> str:
+    return f"127.0.0.1:{port} {_said(answers)}" if port else "なし"
 
 
 def _guest(guest: Guest, probed: Probe | None) -> dict[str, Any]:
@@ -99,7 +138,7 @@ def _heard(probed: Probe | None) -> str:
 
 
 def execute(
-    host: Annotated[str, typer.Argument(help="ホスト名")],
+    host: Annotated[str, typer.Argument(help="ホスト名かゲートウェイ名")],
     command: Annotated[list[str], typer.Argument(metavar="-- CMD...", help="ホストの中で実行する命令")],
     state: State = None,
 ) -> None:

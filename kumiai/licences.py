@@ -13,6 +13,7 @@ from layout.collector import paused_collector
 from .licence_bill import split
 from .licence_comparison import compare
 from .licence_options import Prices, Rate, Rules
+from .licence_what_if import count_if
 from .terminal import RefusedError, emit_text
 
 if TYPE_CHECKING:
@@ -45,10 +46,22 @@ def count(
     ways_out: Annotated[bool, typer.Option("--remedies/--no-remedies", help="違反への対応を調べる")] = True,
     series: Annotated[bool, typer.Option("--series", help="年度を通じた必要数の変化も示す")] = False,
     detail: Annotated[bool, typer.Option("--detail", help="仮想サーバやホストごとの内訳も示す")] = False,
+    what_if: Annotated[
+        list[str] | None,
+        typer.Option("--with", metavar="VM.vcpu=N", help="この変更をしたら（VM.vcpu=N@開始/終わり、VM.host=H も）"),
+    ] = None,
+    baseline: Annotated[
+        list[str] | None,
+        typer.Option("--baseline", metavar="VM.host=H", help="--with と比べる元の構成の、計画との違い"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON で出力する")] = False,
 ) -> None:
     """この構成に要るライセンスの数と、年度内に起こる違反を示す。"""
+    if baseline and not what_if:
+        raise RefusedError("--baseline は --with と一緒に使います")
     with paused_collector(frozen=True):
+        if what_if:
+            count_if(source, as_of, rules, what_if, baseline or [], as_json=as_json)
         _count(
             source, as_of, rules, prices, rate, years, ways_out=ways_out, series=series, detail=detail, as_json=as_json
         )

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Process 1 of the namespaces of a laboratory host, or of the switch (then without folders).
-# Usage: holder.sh NAME READY [FOLDER RUN]
+# Process 1 of the namespaces of a laboratory host or gateway, or of the switch (then without folders).
+# Usage: holder.sh NAME READY [FOLDER RUN SHARED]
 # It keeps the namespaces alive, adopts orphans, and takes everything with it when it is killed.
 set -eu
 name=$1
@@ -25,15 +25,16 @@ if [ $# -gt 2 ]; then
     # First to /mnt, because the folders may lie below a place that is about to be covered.
     mount --bind "$3" /mnt
     mount --bind "$4" /mnt/run
-    mount --bind /mnt/etc /etc/libvirt
-    for file in group hosts passwd; do
-        mount --bind "/mnt/$file" "/etc/$file"
-    done
+    mount --bind "$5" /mnt/srv/shared
+    # The own /etc has links to that of the machine, which nobody in here may change.
+    mount --bind /etc /mnt/lib/kumiai-lab/etc
+    mount -o remount,bind,ro /mnt/lib/kumiai-lab/etc
     for place in cache lib log; do
-        mount --bind "/mnt/$place" "/var/$place"
+        mount --rbind "/mnt/$place" "/var/$place"
     done
-    mount --bind /mnt/srv /srv
+    mount --rbind /mnt/srv /srv
     mount --bind /mnt/run /run
+    mount --bind /mnt/etc /etc
     umount --recursive --lazy /mnt
 fi
 echo ready >&3

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab import etc
+from lab.etc import HOME, MACHINE_ETC
 from lab.namespaces import enter, environment
-from lab.plan import HostPlan
+from lab.plan import LabPlan
 from lab.processes import children, name_of
 from lab.state import Namespaces, Places
 from lab.unavailable import LabUnavailable
@@ -33,9 +35,6 @@ auth_unix_rw = "none"
 unix_sock_rw_perms = "0700"
 log_outputs = "3:file:/var/log/libvirt/libvirtd.log"
 """
-# Debian's libvirt looks this user up before it reads that it is to use root; the package that makes it is not here.
-QEMU_USER = "libvirt-qemu:x:64055:64055:Libvirt QEMU:/var/lib/libvirt:/usr/sbin/nologin"
-QEMU_GROUP = "libvirt-qemu:x:64055:"
 START_DEADLINE_S = 90.0
 LIST_DEADLINE_S = 10.0
 
@@ -48,25 +47,33 @@ class Guest:
     state: str
 
 
-def prepare(where: Places, host: HostPlan, all_hosts: Sequence[HostPlan]) -> tuple[Path, Path]:
-    """Makes the host's own folder and its own /run, with libvirt's settings in place."""
-    folder, run = where.host(host.id), where.host_run(host.id)
-    for part in ("etc", "cache/libvirt", "lib/libvirt/images", "log/libvirt", "srv", "run"):
+def folders(where: Places, name: str, plan: LabPlan) -> tuple[Path, Path, Path]:
+    """The own folder, the own /run and the shared folder of a host or gateway."""
+    site = plan.sites[name]
+    return where.host(name), where.host_run(name), where.shared(site)
+
+
+def prepare(where: Places, name: str, plan: LabPlan) -> None:
+    """Makes the folders of a host or gateway, with libvirt's settings in place."""
+    folder, run, shared = folders(where, name, plan)
+    shared.mkdir(parents=True, exist_ok=True)
+    for part in ("cache/libvirt", "lib/libvirt/images", "log/libvirt", "srv/shared", "run"):
         (folder / part).mkdir(parents=True, exist_ok=True)
-    run.mkdir(parents=True, exist_ok=True)
-    for pool in host.pools:
-        inside = Path(pool).relative_to("/var") if pool.startswith("/var/") else Path(pool).relative_to("/")
-        (folder / inside).mkdir(parents=True, exist_ok=True)
-    identity = uuid.uuid5(uuid.NAMESPACE_URL, f"{where.state_dir}#{host.id}")
-    (folder / "etc/qemu.conf").write_text(QEMU_CONF)
-    (folder / "etc/libvirtd.conf").write_text(LIBVIRTD_CONF.format(uuid=identity))
-    names = "".join(f"127.0.1.1 {each.id}\n" for each in all_hosts if each.id == host.id)
-    (folder / "hosts").write_text(f"127.0.0.1 localhost\n{names}")
-    for file, line in (("passwd", QEMU_USER), ("group", QEMU_GROUP)):
-        lines = Path("/etc", file).read_text().splitlines()
-        known = any(each.split(":")[0] == line.split(":")[0] for each in lines)
-        (folder / file).write_text("\n".join(lines if known else [*lines, line]) + "\n")
-    return folder, run
+    for own in (MACHINE_ETC, HOME):
+        _inside(folder, own).mkdir(parents=True, exist_ok=True)
+    (run / "sshd").mkdir(parents=True, exist_ok=True)
+    etc.furnish(folder / "etc", name, plan.addresses)
+    host = next((each for each in plan.hosts if each.id == name), None)
+    for pool in host.pools if host else ():
+        _inside(folder, pool).mkdir(parents=True, exist_ok=True)
+    identity = uuid.uuid5(uuid.NAMESPACE_URL, f"{where.state_dir}#{name}")
+    (folder / "etc/libvirt/qemu.conf").write_text(QEMU_CONF)
+    (folder / "etc/libvirt/libvirtd.conf").write_text(LIBVIRTD_CONF.format(uuid=identity))
+
+
+def _inside(folder: Path, path: str) -> Path:
+    """Where what the host sees as /var/X or /srv/X lies from outside."""
+    return folder / Path(path).relative_to("/var" if path.startswith("/var/") else "/")
 
 
 def start_daemons(where: Places, hosts: Sequence[Namespaces]) -> None:

@@ -14,17 +14,18 @@ HOLDER = Path(__file__).parent / "holder.sh"
 START_DEADLINE_S = 20.0
 
 
-def start(where: Places, name: str, folders: tuple[Path, Path] | None) -> Namespaces:
+def start(where: Places, name: str, folders: Sequence[Path] = ()) -> Namespaces:
     """Starts process 1 in new mount, network, host-name and process namespaces and waits until it has set them up.
 
-    `folders` are a host's own folder and its own /run; the switch has none. Raises LabUnavailable when refused.
+    `folders` are the own folder, the own /run and the shared folder of a host or gateway; the switch has none. Raises
+    LabUnavailable when refused.
     """
     ready = where.run / f"{name}.ready"
     log = where.run / f"{name}.log"
     known = {process.pid for process in marked(MARK, str(where.state_dir))}
     # setsid --fork: the holder must outlive this command, and be no child of it that it would have to wait for.
     command = ["setsid", "--fork", "unshare", "--mount", "--net", "--uts", "--pid", "--fork", "--kill-child"]
-    command += ["--mount-proc", "--", "/bin/sh", str(HOLDER), name, str(ready), *map(str, folders or ())]
+    command += ["--mount-proc", "--", "/bin/sh", str(HOLDER), name, str(ready), *map(str, folders)]
     with log.open("wb") as output:
         subprocess.run(
             command,
@@ -66,7 +67,7 @@ def _launcher(where: Places, known: set[int], name: str) -> Process | None:
 def environment(where: Places) -> dict[str, str]:
     """What processes of the laboratory are started with: the mark by which `down` finds them, and plain English."""
     path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    return {"PATH": path, "LC_ALL": "C.UTF-8", "HOME": str(Path.home()), MARK: str(where.state_dir)}
+    return {"PATH": path, "LC_ALL": "C.UTF-8", MARK: str(where.state_dir)}
 
 
 def enter(namespaces: Namespaces, command: Sequence[str]) -> list[str]:

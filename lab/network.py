@@ -6,17 +6,18 @@ Networks share nothing, so they are isolated from one another by construction.
 import ipaddress
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from lab.namespaces import enter
+from lab.namespaces import enter, environment
 from lab.plan import LabPlan, NetworkPlan
-from lab.state import SWITCH, Namespaces, State
+from lab.state import SWITCH, Namespaces, Places, State
 from lab.unavailable import LabUnavailable
 
-# Runs inside the switch. The endpoint is a macvlan above the bridge, which carries frames at once (a new veth pair
-# loses those of its first second), in a network namespace of its own that ends with the command. Its hardware address
-# follows from its address: for a second after an ARP answer, a peer takes no other one and would answer into the void.
+# Runs inside the switch or a host. The endpoint is a macvlan above the bridge, which carries frames at once (a new
+# veth pair loses those of its first second), in a network namespace of its own that ends with the command. Its hardware
+# address follows from its address: for a second after an ARP answer, a peer takes no other one and would answer into
+# the void.
 # Two endpoints with one address cannot live at once, and the kernel takes a moment to forget the last: hence the wait.
 ENDPOINT_FAILED = 125
 ENDPOINT = """
@@ -56,21 +57,27 @@ class Probe:
         return self.round_trip_ms is not None
 
 
-def connect(state: State) -> None:
-    """Makes the bridges and joins the hosts of each network. Raises LabUnavailable when the kernel refuses."""
+def connect(where: Places, state: State, only: Collection[str] | None = None) -> None:
+    """Makes the bridges and joins the hosts of each network; `only` some hosts when the switch has its bridges already.
+
+    Raises LabUnavailable when the kernel refuses.
+    """
     switch = member(state, SWITCH)
-    inside: list[str] = []
-    for number, network in enumerate(state.plan.networks):
-        inside.append(f"link add name {_bridge(number)} mtu {network.mtu} type bridge")
-        inside.append(f"link set {_bridge(number)} up")
-    _batch(switch, inside)
+    if only is None:
+        inside: list[str] = []
+        for number, network in enumerate(state.plan.networks):
+            inside.append(f"link add name {_bridge(number)} mtu {network.mtu} type bridge")
+            inside.append(f"link set {_bridge(number)} up")
+        batch(where, switch, inside)
     ports: list[str] = []
     for position, host in enumerate(state.plan.hosts):
+        if only is not None and host.id not in only:
+            continue
         lines: list[str] = []
         for number, network in enumerate(state.plan.networks):
             if host.id not in network.hosts:
                 continue
-            port, up, mtu = f"h{position}n{number}", f"up{number}", network.mtu
+            port, up, mtu = f"h{position}n{number}", f"cable{number}", network.mtu
             lines += [
                 f"link add name {network.bridge} mtu {mtu} type bridge",
                 f"link add {up} mtu {mtu} type veth peer name {port} mtu {mtu} netns {switch.holder.pid}",
@@ -78,15 +85,15 @@ def connect(state: State) -> None:
                 f"link set {network.bridge} up",
             ]
             ports.append(f"link set {port} master {_bridge(number)} up")
-        _batch(member(state, host.id), lines)
-    _batch(switch, ports)
+        batch(where, member(state, host.id), lines)
+    batch(where, switch, ports)
 
 
 def member(state: State, name: str) -> Namespaces:
     """The running namespaces of a host or the switch. Raises LabUnavailable when there are none of that name."""
     found = state.of(name)
     if found is None:
-        known = "、".join(host.id for host in state.plan.hosts)
+        known = "、".join(state.plan.addresses)
         raise LabUnavailable(f"ホスト {name} は検証環境にありません（あるのは {known}）")
     return found
 
@@ -108,12 +115,13 @@ def run_on(
     By default the source is the highest address of the subnet that the plan does not use.
     """
     number, plan = network_of(state.plan, network)
+    inside, bridge = _attachment(state, number, plan)
     origin = ipaddress.IPv4Address(source or free_address(plan))
     address = f"{origin}/{ipaddress.IPv4Network(plan.subnet).prefixlen}"
     mac = ":".join(f"{byte:02x}" for byte in b"\x02\0" + origin.packed)
-    arguments = ["/bin/sh", "-c", ENDPOINT, "endpoint", _bridge(number), address, mac, *command]
+    arguments = ["/bin/sh", "-c", ENDPOINT, "endpoint", bridge, address, mac, *command]
     done = subprocess.run(
-        enter(member(state, SWITCH), arguments),
+        enter(inside, arguments),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -123,6 +131,19 @@ def run_on(
     if done.returncode == ENDPOINT_FAILED:
         raise LabUnavailable(f"ネットワーク {network} に接続点を作れません：{' '.join(done.stderr.split())}")
     return done
+
+
+def _attachment(state: State, number: int, plan: NetworkPlan) -> tuple[Namespaces, str]:
+    """Where an endpoint gets its cable: at the switch, or, where it has no bridges, at the first host that has one."""
+    if state.plan.bridges:
+        return member(state, SWITCH), _bridge(number)
+    for host in plan.hosts:
+        found = state.of(host)
+        if found is not None and found.holder.alive():
+            look = ["nsenter", "--target", str(found.holder.pid), "--net", "--", "ip", "link", "show", plan.bridge]
+            if subprocess.run(look, capture_output=True, check=False).returncode == 0:
+                return found, plan.bridge
+    raise LabUnavailable(f"ネットワーク {plan.id} のブリッジ {plan.bridge} を持つホストがありません")
 
 
 def free_address(plan: NetworkPlan) -> str:
@@ -145,13 +166,14 @@ def _bridge(number: int) -> str:
     return f"net{number}"
 
 
-def _batch(namespaces: Namespaces, lines: Sequence[str]) -> None:
+def batch(where: Places, namespaces: Namespaces, lines: Sequence[str]) -> None:
+    """Runs these lines of `ip -batch` in the network of the namespaces. Raises LabUnavailable when one is refused."""
     if not lines:
         return
     # Only the network namespace is entered: `netns PID` must mean the numbers seen from outside.
     command = ["nsenter", "--target", str(namespaces.holder.pid), "--net", "--", "ip", "-batch", "-"]
     text = "\n".join(lines) + "\n"
-    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=environment(where), input=text, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         reason = " ".join(done.stderr.split())
         raise LabUnavailable(f"ネットワークを作成できません（{namespaces.name}）：{reason}")

@@ -13,6 +13,11 @@ from lab.unavailable import LabUnavailable
 MAXIMUM_HOSTS = 16
 MAXIMUM_BRIDGE_NAME = 15  # characters; the kernel's limit for names of network interfaces
 PRIVATE_PLACES = ("/var/lib/", "/srv/")  # what each laboratory host has for itself
+MAIN_SITE, BACKUP_SITE = "lab", "backup"  # of a laboratory without a plan
+GATEWAY_PREFIX = "gw-"
+UNDERLAY = ipaddress.IPv4Network("10.254.0.0/16")  # what joins hosts and gateways; the networks' frames run over it
+UNDERLAY_MTU = 1600  # bytes: a full frame of 1500 and the 50 of its tunnel fit
+FIRST_GATEWAY = 256  # addresses before it are hosts
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
@@ -22,6 +27,7 @@ class HostPlan:
 
     id: str
     pools: tuple[str, ...] = ()
+    site: str = MAIN_SITE
 
 
 @dataclass(frozen=True)
@@ -53,13 +59,44 @@ class LabPlan:
     networks: tuple[NetworkPlan, ...] = ()
     images: tuple[str, ...] = ("guest",)
     guests: tuple[GuestPlan, ...] = ()
+    bridges: bool = True
+    """Whether the laboratory makes the bridges of the networks, joined by its switch; else somebody else does."""
+
+    @property
+    def gateways(self) -> dict[str, str]:
+        """Name of the gateway of each site."""
+        return {host.site: f"{GATEWAY_PREFIX}{host.site}" for host in self.hosts}
+
+    @property
+    def sites(self) -> dict[str, str]:
+        """Site of every host and gateway."""
+        return {host.id: host.site for host in self.hosts} | {name: site for site, name in self.gateways.items()}
+
+    def has_host(self, name: str) -> bool:
+        """Whether that is a host, not a gateway or the switch."""
+        return any(host.id == name for host in self.hosts)
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Address on the underlay of every host and gateway."""
+        hosts = {host.id: str(UNDERLAY[1 + number]) for number, host in enumerate(self.hosts)}
+        names = enumerate(self.gateways.values())
+        return hosts | {name: str(UNDERLAY[FIRST_GATEWAY + number]) for number, name in names}
 
 
-def numbered(count: int) -> LabPlan:
-    """A laboratory of `count` hosts `lab01`, `lab02` … without networks. Raises LabUnavailable outside 1 to 16."""
+def numbered(count: int, backup: int = 0) -> LabPlan:
+    """A laboratory of `count` hosts `lab01`, `lab02` … and, on another site, `backup` hosts `bk01` …, without networks.
+
+    Raises LabUnavailable below one host and above 16 in all.
+    """
     if not 1 <= count <= MAXIMUM_HOSTS:
         raise LabUnavailable(f"ホスト数は 1～{MAXIMUM_HOSTS} で指定してください（指定：{count}）")
-    return LabPlan(tuple(HostPlan(f"lab{number:02d}") for number in range(1, count + 1)))
+    if not 0 <= backup <= MAXIMUM_HOSTS - count:
+        raise LabUnavailable(
+            f"ホストは合わせて {MAXIMUM_HOSTS} 台までです（指定：{count} 台とバックアップ {backup} 台）"
+        )
+    main = [HostPlan(f"lab{number:02d}") for number in range(1, count + 1)]
+    return LabPlan((*main, *(HostPlan(f"bk{number:02d}", site=BACKUP_SITE) for number in range(1, backup + 1))))
 
 
 def read(folder: Path) -> LabPlan:
@@ -106,7 +143,10 @@ def _read(layout: Mapping[str, Any]) -> LabPlan:
         used = [*taken.get(record["id"], []), *([_plain_address(gateway)] if gateway else [])]
         networks.append(_network(record, members, tuple(used)))
     images = tuple(_name(record["id"], "images[].id") for record in layout.get("images", [])) or ("guest",)
-    return LabPlan(hosts, tuple(networks), images, guests)
+    found = LabPlan(hosts, tuple(networks), images, guests)
+    if len(found.addresses) != len(hosts) + len(found.gateways):
+        raise ValueError(f"ホストの名前（同じ名前が二つあるか、{GATEWAY_PREFIX}拠点名 という名前のホストがあります）")
+    return found
 
 
 def _host(record: Mapping[str, Any]) -> HostPlan:
@@ -114,7 +154,7 @@ def _host(record: Mapping[str, Any]) -> HostPlan:
     for pool in pools:
         if not pool.startswith(PRIVATE_PLACES) or ".." in Path(pool).parts:
             raise ValueError(f"プールの場所 {pool}（検証環境で使える場所：{'、'.join(PRIVATE_PLACES)} の下）")
-    return HostPlan(_name(record["id"], "hosts[].id"), pools)
+    return HostPlan(_name(record["id"], "hosts[].id"), pools, _name(record.get("site", MAIN_SITE), "hosts[].site"))
 
 
 def _network(record: Mapping[str, Any], hosts: tuple[str, ...], taken: tuple[str, ...]) -> NetworkPlan:

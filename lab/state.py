@@ -10,6 +10,7 @@ from typing import Any
 from lab.plan import GuestPlan, HostPlan, LabPlan, NetworkPlan
 from lab.processes import Process
 from lab.unavailable import LabUnavailable
+from layout.uplinks import UPLINKS_FILE
 
 FORMAT_VERSION = "1.0"
 MARK = "KUMIAI_LAB_OF"  # environment variable of every process that holds namespaces: the state folder it belongs to
@@ -27,11 +28,21 @@ class Namespaces:
 
 
 @dataclass(frozen=True)
+class Forwarder:
+    """The process that answers on a loopback port of this machine for the sshd of a host or gateway."""
+
+    name: str
+    port: int
+    process: Process
+
+
+@dataclass(frozen=True)
 class State:
     """What `up` started so far; `complete` once everything answered."""
 
     plan: LabPlan
     namespaces: tuple[Namespaces, ...] = ()
+    forwarders: tuple[Forwarder, ...] = ()
     images: dict[str, str] = field(default_factory=dict)
     complete: bool = False
 
@@ -55,6 +66,23 @@ class Places:
         return self.state_dir / "uris.json"
 
     @property
+    def local_uris(self) -> Path:
+        return self.state_dir / "local-uris.json"
+
+    @property
+    def uplinks(self) -> Path:
+        return self.state_dir / UPLINKS_FILE
+
+    @property
+    def ssh_record(self) -> Path:
+        return self.state_dir / "ssh.json"
+
+    @property
+    def ssh(self) -> Path:
+        """The folder with key, known hosts and settings for clients of this machine."""
+        return self.state_dir / "ssh"
+
+    @property
     def images_record(self) -> Path:
         return self.state_dir / "images.json"
 
@@ -68,12 +96,16 @@ class Places:
         return self.state_dir / "images" / f"{image}.qcow2"
 
     def host(self, host: str) -> Path:
-        """The folder whose parts are the host's own /etc/libvirt, /var/lib, /var/cache, /var/log and /srv."""
+        """The folder whose parts are the own /etc, /var/lib, /var/cache, /var/log and /srv of a host or gateway."""
         return self.state_dir / "hosts" / host
 
     def host_run(self, host: str) -> Path:
         """The host's own /run."""
         return self.run / host
+
+    def shared(self, site: str) -> Path:
+        """The folder that every host of the site sees as /srv/shared."""
+        return self.state_dir / "shared" / site
 
     def socket(self, host: str) -> Path:
         path = self.host_run(host) / "libvirt" / "libvirt-sock"
@@ -82,7 +114,7 @@ class Places:
         return path
 
     def uri(self, host: str) -> str:
-        """The URI by which libvirt clients reach the host from outside its namespaces."""
+        """The URI by which libvirt clients of this machine reach the host without ssh."""
         return f"qemu+unix:///system?socket={self.socket(host)}"
 
 
@@ -122,25 +154,27 @@ def load(where: Places) -> State | None:
             f"検証環境の記録を読めません：{where.record}：{error!r}（kumiai lab down で片付けられます）"
         ) from None
     # After a restart of the machine, numbers and start times may by chance mean other processes.
-    return state if document["boot"] == boot() else State(state.plan, (), state.images, complete=False)
+    return state if document["boot"] == boot() else State(state.plan, images=state.images)
 
 
 def _state(document: dict[str, Any]) -> State:
     plan = document["plan"]
     return State(
         LabPlan(
-            tuple(HostPlan(each["id"], tuple(each["pools"])) for each in plan["hosts"]),
+            tuple(HostPlan(**{**each, "pools": tuple(each["pools"])}) for each in plan["hosts"]),
             tuple(
                 NetworkPlan(**{**each, "hosts": tuple(each["hosts"]), "taken": tuple(each["taken"])})
                 for each in plan["networks"]
             ),
             tuple(plan["images"]),
             tuple(GuestPlan(**each) for each in plan["guests"]),
+            bool(plan["bridges"]),
         ),
         tuple(
             Namespaces(each["name"], Process(**each["holder"]), Process(**each["launcher"]))
             for each in document["namespaces"]
         ),
+        tuple(Forwarder(each["name"], each["port"], Process(**each["process"])) for each in document["forwarders"]),
         dict(document["images"]),
         bool(document["complete"]),
     )

@@ -109,7 +109,7 @@ def _vm(vm: ResolvedVm, host: str, pool: str, numbering: Numbering, *, movable: 
         memory_mib=round(vm.memory_gib * MIB_PER_GIB),
         disks=tuple(
             DiskRecord(
-                name=f"{vm.id}-{disk.name}",
+                name=disk.name,
                 size_gib=disk.size_gib,
                 pool=pool,
                 protect=disk.protect,

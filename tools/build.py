@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,8 @@ if not __package__:  # started by path, as the Makefile does: its siblings are f
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from tools.cache import appearing, cache_folder
+from tools.corrections import FILE as CORRECTIONS
+from tools.corrections import CorrectionError, corrected_sources
 from tools.golang import GoMissingError, find_go, wanted_go_version
 from tools.installation import (
     LANGUAGE_EXEC,
@@ -37,11 +40,13 @@ from tools.installation import (
     machine_installation,
 )
 from tools.progress import say, step
+from tools.tenant_secrets import SecretsError
 
 SOURCES = Path(__file__).resolve().parent
 SDK = "github.com/pulumi/pulumi/sdk/v3"
 # -buildvcs=false and -trimpath: equal sources give equal binaries in every checkout and home.
 FLAGS = ("-mod=readonly", "-trimpath", "-buildvcs=false", "-p=2", "-tags=osusergo,grpcnotrace")
+KEYS = "programs.json"  # in a build: the key of each of its programs
 LAYOUT = 1  # raise it when the folder that build() leaves behind changes its shape
 
 
@@ -73,15 +78,15 @@ class BuildError(Exception):
     """A step of the build failed; the text says which and what the program printed last."""
 
 
-def build_key(sources: Path = SOURCES) -> str:
-    """Answer 16 hexadecimal digits that change with every go.mod, go.sum, main.go, build flag and kind of machine."""
+def build_key(sources: Path = SOURCES, programs: Sequence[Program] = PROGRAMS) -> str:
+    """Answer 16 hexadecimal digits that change with every source, correction, build flag and kind of machine."""
     digest = hashlib.sha256()
-    programs = [(program.module, program.package, program.ldflags, program.place) for program in PROGRAMS]
-    recipe = [LAYOUT, FLAGS, programs, platform.system(), platform.machine()]
+    named = [(program.module, program.package, program.ldflags, program.place) for program in programs]
+    recipe = [LAYOUT, FLAGS, named, platform.system(), platform.machine()]
     digest.update(json.dumps(recipe).encode())
-    for program in PROGRAMS:
+    for program in programs:
         for path in sorted((sources / program.module).iterdir()):
-            if path.name in {"go.mod", "go.sum"} or path.suffix == ".go":
+            if path.name in {"go.mod", "go.sum", CORRECTIONS} or path.suffix == ".go":
                 digest.update(f"\0{program.module}/{path.name}\0".encode())
                 digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]
@@ -158,9 +163,17 @@ def _compile(go: Path, target: Path, env: Mapping[str, str]) -> None:
         "GOTOOLCHAIN": "local",
         "GOWORK": "off",
     }
+
+    def run_go(*words: str, folder: Path) -> str:
+        return _run([go, *words], settings, folder)
+
+    keys = {program.place: build_key(programs=[program]) for program in PROGRAMS}
+    (target / KEYS).write_text(json.dumps(keys) + "\n", encoding="utf-8")
     for program in PROGRAMS:
         output = target / program.place
         output.parent.mkdir(parents=True, exist_ok=True)
+        if _reuse(output, program, keys[program.place], target.parent):
+            continue
         with step(f"{output.name} を取得・ビルドしています（2 コアで {program.duration}）"):
             command: list[str | Path] = [
                 go,
@@ -171,13 +184,23 @@ def _compile(go: Path, target: Path, env: Mapping[str, str]) -> None:
                 output,
                 program.package,
             ]
-            _run(["nice", "-n", "10", *command], settings, SOURCES / program.module)
+            folder = corrected_sources(SOURCES / program.module, work, run_go)
+            _run(["nice", "-n", "10", *command], settings, folder)
     # The engine's own module holds the script of the SDK version that fits the Python package.
     sdk = _run([go, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", SDK], settings, SOURCES / "engine").strip()
     script = target / "bin" / LANGUAGE_EXEC
     script.write_bytes((Path(sdk) / "python" / "cmd" / LANGUAGE_EXEC).read_bytes())
     script.chmod(0o755)
-    work.rmdir()
+    shutil.rmtree(work)
+
+
+def _reuse(output: Path, program: Program, key: str, builds: Path) -> bool:
+    """Take a program of the same sources out of another build of this machine, where there is one."""
+    for keys in sorted(builds.glob(f"[0-9a-f]*/{KEYS}")):
+        if json.loads(keys.read_text(encoding="utf-8")).get(program.place) == key:
+            shutil.copy2(keys.parent / program.place, output)
+            return True
+    return False
 
 
 def _run(command: Iterable[str | Path], env: Mapping[str, str], folder: Path | None = None) -> str:
@@ -209,23 +232,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.add_mutually_exclusive_group()
     asked.add_argument("--print-path", action="store_true", help="only print the folder of the programs")
     asked.add_argument("--env", metavar="STATE", type=Path, help="print the variables of runs that keep state in STATE")
+    parser.add_argument("--stack", metavar="STACK", help="with --env: also name the passphrase of that stack")
     parser.add_argument("--json", action="store_true", help="with --env: one JSON object, not shell lines")
     options = parser.parse_args(arguments)
     try:
-        return _show(options.env, options.json) if options.print_path or options.env else _build()
+        return _show(options.env, options.stack, options.json) if options.print_path or options.env else _build()
     except KeyboardInterrupt:
         say("中断しました。作りかけのものは残っていません。")
         return 130
-    except BuildError as error:
+    except (BuildError, CorrectionError) as error:
         say(f"Pulumi をビルドできませんでした：{error}")
     except GoMissingError as error:
         say(f"Go を用意できませんでした：{error}")
-    except FileExistsError as error:
+    except (FileExistsError, SecretsError) as error:
         say(f"状態フォルダーを使えません：{error}")
     return 1
 
 
-def _show(state: Path | None, as_json: bool) -> int:
+def _show(state: Path | None, stack: str | None, as_json: bool) -> int:
     """Print the folder of the programs or, with a state folder, the variables of a run."""
     installation = find(os.environ)
     if installation is None:
@@ -234,7 +258,7 @@ def _show(state: Path | None, as_json: bool) -> int:
     if state is None:
         sys.stdout.write(f"{installation.bin}\n")
         return 0
-    variables = engine_env(installation, state, Path(sys.executable), os.environ)
+    variables = engine_env(installation, state, Path(sys.executable), os.environ, stack)
     lines = (f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
     sys.stdout.write(json.dumps(variables, ensure_ascii=False) + "\n" if as_json else "".join(lines))
     return 0

@@ -9,9 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.cache import cache_folder
+from tools.tenant_secrets import FOLDER as SECRETS_FOLDER
+from tools.tenant_secrets import PASSPHRASE, stack_secrets
+from tools.tenant_secrets import VARIABLE as SECRETS
 
 PULUMI = "v3.259.0"
 LIBVIRT = "0.5.4"
+VERDICTS = "KUMIAI_VERDICTS"
 LANGUAGE_HOST = "pulumi-language-python"
 LANGUAGE_EXEC = "pulumi-language-python-exec"
 PROVIDER = "pulumi-resource-libvirt"
@@ -69,15 +73,19 @@ def machine_installation(env: Mapping[str, str]) -> Installation | None:
     return None
 
 
-def engine_env(installation: Installation, state: Path, python: Path, env: Mapping[str, str]) -> dict[str, str]:
+def engine_env(
+    installation: Installation, state: Path, python: Path, env: Mapping[str, str], stack: str | None = None
+) -> dict[str, str]:
     """Answer the variables that a run of `pulumi` needs on top of `env`, and lay out the folder `state` for it.
 
-    `state` gets `home` (private PULUMI_HOME), `stacks` (file backend) and `passphrase` (made once, readable by its
-    owner only). A backend or passphrase that `env` names already is kept. `python` runs the program: the language host
-    ignores `virtualenv` in Pulumi.yaml. Raises FileExistsError where `state/home/plugins` is not a link.
+    `state` gets `home` (private PULUMI_HOME), `stacks` (file backend), `verdicts` (plans that were judged) and, for the
+    stack that is named, its own `secrets/STACK` (passphrase, key of the tenant). Without a stack no passphrase is
+    named: each stack has its own. A backend or passphrase that `env` names already is kept. `python` runs the program:
+    the language host ignores `virtualenv` in Pulumi.yaml. Raises FileExistsError where `state/home/plugins` is not a
+    link, and SecretsError.
     """
     state = state.absolute()
-    home, stacks, passphrase = state / "home", state / "stacks", state / "passphrase"
+    home, stacks = state / "home", state / "stacks"
     home.mkdir(parents=True, exist_ok=True)
     folders = [folder for folder in env.get("PATH", "").split(os.pathsep) if folder and folder != str(installation.bin)]
     answer = {
@@ -86,17 +94,26 @@ def engine_env(installation: Installation, state: Path, python: Path, env: Mappi
         "PULUMI_PYTHON_CMD": str(python.absolute()),  # not resolved: the link is what makes it a virtual environment
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        SECRETS: str(state / SECRETS_FOLDER),
+        VERDICTS: str(state / "verdicts"),
     }
     if installation.plugins is not None:
         _link(home / "plugins", installation.plugins)
         # Else a stray provider on PATH, of any version, wins over this one.
         answer["PULUMI_IGNORE_AMBIENT_PLUGINS"] = "true"
+    if env.get("PYTHONDONTWRITEBYTECODE"):
+        # The program starts two or three times per stack, and would be compiled each time: more than a second.
+        answer["PYTHONDONTWRITEBYTECODE"] = ""
+        answer["PYTHONPYCACHEPREFIX"] = str(home / "pycache")
     if not env.get("PULUMI_BACKEND_URL"):
         stacks.mkdir(exist_ok=True)
         answer["PULUMI_BACKEND_URL"] = f"file://{stacks}"
-    if "PULUMI_CONFIG_PASSPHRASE" not in env and not env.get("PULUMI_CONFIG_PASSPHRASE_FILE"):
-        _make_passphrase(passphrase)
-        answer["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(passphrase)
+    if stack is not None:
+        folder = stack_secrets(state, stack)
+        named = env.get("PULUMI_CONFIG_PASSPHRASE_FILE")
+        # A file of ours in `env` is that of the stack for which the variables were asked before.
+        if "PULUMI_CONFIG_PASSPHRASE" not in env and (not named or Path(named).is_relative_to(state)):
+            answer["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(folder / PASSPHRASE)
     return answer
 
 
@@ -119,17 +136,3 @@ def _link(link: Path, target: Path) -> None:
     fresh = link.with_name(f".plugins-{secrets.token_hex(4)}")
     fresh.symlink_to(target)
     fresh.replace(link)
-
-
-def _make_passphrase(path: Path) -> None:
-    """Write a random passphrase where there is none yet; whoever comes second keeps the first one's."""
-    fresh = path.with_name(f".passphrase-{secrets.token_hex(4)}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secrets.token_urlsafe(32) + "\n")
-    try:
-        os.link(fresh, path)
-    except FileExistsError:
-        return
-    finally:
-        fresh.unlink()

@@ -19,6 +19,7 @@ DOMAIN = """\
   <features><pae></pae><acpi></acpi></features>
   <devices>
     <disk type="volume" device="disk"><target dev="vda" bus="virtio"></target></disk>
+    <interface type="bridge"><mac address="52:54:00:00:01:2f"></mac><source bridge="br-a"></source></interface>
     <console type="pty"><target type="serial" port="0"></target></console>
     <console type="pty"><target type="virtio" port="1"></target></console>
   </devices>
@@ -27,7 +28,7 @@ DOMAIN = """\
 
 
 def applied(tmp_path, document=DOMAIN, **options):
-    chosen = {"vcpu": 4, "vcpu_max": 8, "weight": 1.0, "emulated": False} | options
+    chosen = {"vcpu": 4, "vcpu_max": 8, "weight": 1.0, "emulated": False, "port": "kv00012f"} | options
     (tmp_path / "sheet.xsl").write_text(domain_xml.stylesheet("a-01", **chosen))
     (tmp_path / "domain.xml").write_text(document)
     command = ["xsltproc", str(tmp_path / "sheet.xsl"), str(tmp_path / "domain.xml")]
@@ -40,7 +41,8 @@ def canonical(text):
 
 CONSOLE = '<console type="pty"><target type="serial" port="0"></target>'
 LOG = '<log file="/var/log/libvirt/a-01-console.log" append="on"/>'
-LOGGED = DOMAIN.replace(CONSOLE, CONSOLE + LOG)
+SOURCE = '<source bridge="br-a"></source>'
+LOGGED = DOMAIN.replace(CONSOLE, CONSOLE + LOG).replace(SOURCE, SOURCE + '<target dev="kv00012f"></target>')
 
 
 def test_all_vcpus_at_the_start(tmp_path):
@@ -69,6 +71,6 @@ def test_emulated_guests_get_a_small_translation_cache(tmp_path, features):
 
 
 def test_the_text_depends_on_the_plan_alone():
-    options = {"vcpu": 4, "vcpu_max": 8, "weight": 1.0, "emulated": True}
+    options = {"vcpu": 4, "vcpu_max": 8, "weight": 1.0, "emulated": True, "port": "kv00012f"}
     assert domain_xml.stylesheet("a-01", **options) == domain_xml.stylesheet("a-01", **options)
     assert domain_xml.stylesheet("a-01", **options) != domain_xml.stylesheet("a-01", **{**options, "vcpu": 5})

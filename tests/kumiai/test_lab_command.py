@@ -49,7 +49,9 @@ def test_exec_passes_on_what_follows_the_two_dashes(
 
 def test_status_says_which_running_guests_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     guests = tuple(lab.Guest(name, state) for name, state in (("a", "running"), ("b", "running"), ("c", "shut off")))
-    seen = lab.Status(True, Path("x"), (lab.HostStatus("lab01", URI, True, True, guests),), ())
+    host = lab.HostStatus("lab01", URI, True, True, guests, 20_001, True)
+    gateway = lab.GatewayStatus("gw-lab", "lab", True, 20_002, False)
+    seen = lab.Status(True, Path("x"), (host,), (), (gateway,))
 
     def probe_guests(_state: Path | None, names: Collection[str], *, wait_s: float) -> dict[str, lab.Probe]:
         assert set(names) == {"a", "b"}
@@ -60,10 +62,12 @@ def test_status_says_which_running_guests_answer(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(lab, "status", lambda _state: seen)
     monkeypatch.setattr(lab, "probe_guests", probe_guests)
-    assert CliRunner().invoke(app, ["lab", "status"]).stdout.splitlines()[2:] == [
+    assert CliRunner().invoke(app, ["lab", "status"]).stdout.splitlines()[1:] == [
+        "  lab01  libvirt 応答あり  SSH 127.0.0.1:20001 応答あり",
         "    a  running  10.0.0.10  応答 8 ミリ秒、TCP 80 番の返事「a」",
         "    b  running  10.0.0.11  応答なし",
         "    c  shut off",
+        "  gw-lab  拠点 lab のゲートウェイ  SSH 127.0.0.1:20002 応答なし",
     ]
     found = json.loads(CliRunner().invoke(app, ["lab", "status", "--json"]).stdout)["hosts"][0]["guests"]
     assert [(guest["address"], guest["answer"]) for guest in found] == [

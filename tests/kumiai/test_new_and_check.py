@@ -25,7 +25,7 @@ def test_new_as_json(ask, tmp_path):
 def test_new_refuses_an_unknown_template(ask, tmp_path, template):
     answer = ask("new", tmp_path / "mine", "--from", template)
     assert (answer.code, answer.out) == (2, "")
-    assert "starter、lab、pilot" in answer.err
+    assert "starter、centre、lab、pilot" in answer.err
     assert list(tmp_path.iterdir()) == []
 
 

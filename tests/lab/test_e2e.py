@@ -85,7 +85,7 @@ def plan_folder(folder, **changes):
 
 
 def virsh(running, host, *arguments):
-    command = ["virsh", "--quiet", "--connect", running.uris[host], *arguments]
+    command = ["virsh", "--quiet", "--connect", running.local_uris[host], *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, (arguments, done.stderr)
     return done.stdout
@@ -178,7 +178,7 @@ def test_a_guest_takes_name_and_address_from_its_seed(running, host, name, netwo
 def test_hosts_have_their_own_name_links_and_uuid(running):
     assert lab.execute(running.state_dir, "kvm02", ["hostname"]).stdout == "kvm02\n"
     links = lab.execute(running.state_dir, "kvm01", ["ls", "/sys/class/net"]).stdout.split()
-    assert set(links) == {"lo", "br-hita", "br-usuki", "up0", "up1", "vnet0"}
+    assert set(links) == {"lo", "br-hita", "br-usuki", "up0", "cable0", "cable1", "vnet0"}
     uuids = {virsh(running, host, "capabilities").split("<uuid>")[1].split("<")[0] for host in running.uris}
     assert len({uuid.UUID(each) for each in uuids}) == 2
     assert json.loads(running.uris_file.read_text()) == running.uris
@@ -239,8 +239,8 @@ def test_down_leaves_nothing_and_may_be_called_twice(tmp_path):
     virsh(up, "kvm02", "net-create", str(network))
     ours = namespaces_of(tmp_path / "state")
     names = {processes.name_of(pid) for pid in inhabitants(ours)}
-    assert len(ours) == 12
-    assert {"libvirtd", "qemu-system-x86", "dnsmasq"} <= names
+    assert len(ours) == 16  # of two hosts, a gateway and the switch
+    assert {"libvirtd", "qemu-system-x86", "dnsmasq", "sshd"} <= names
     assert machine(tmp_path / "state").sockets
 
     assert lab.down(tmp_path / "state") is True

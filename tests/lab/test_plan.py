@@ -32,7 +32,7 @@ def write(folder, document):
 
 def test_networks_reach_the_hosts_of_their_site(tmp_path):
     plan = read(write(tmp_path, layout()))
-    assert plan.hosts == (HostPlan("kvm01", ("/var/lib/libvirt/images",)), HostPlan("bk01"))
+    assert plan.hosts == (HostPlan("kvm01", ("/var/lib/libvirt/images",), "main"), HostPlan("bk01", (), "backup"))
     assert plan.networks == (
         NetworkPlan("a-lgwan", "br-a", 1500, "10.1.0.0/24", ("kvm01",), ("10.1.0.254", "10.1.0.1")),
         NetworkPlan("b-lgwan", "br-b", 1450, "10.2.0.0/24", ("bk01",), ()),

@@ -5,12 +5,12 @@ import sys
 import pytest
 
 import lab
-from lab import LabUnavailable, operations, state
+from lab import LabUnavailable, requirements, state
 from lab.host import Guest, parse_list
 from lab.network import round_trip_ms
 from lab.plan import HostPlan, LabPlan, NetworkPlan
 from lab.processes import Process, end, identify, marked
-from lab.state import Namespaces, Places, State
+from lab.state import Forwarder, Namespaces, Places, State
 
 PLAN = LabPlan(
     (HostPlan("kvm01", ("/srv/a",)), HostPlan("kvm02")),
@@ -28,7 +28,8 @@ def sleeper():
 
 def test_a_record_is_read_back(tmp_path):
     where = Places(tmp_path / "lab")
-    written = State(PLAN, (Namespaces("kvm01", Process(11, 22), Process(33, 44)),), {"guest": "ab"}, complete=True)
+    members = (Namespaces("kvm01", Process(11, 22), Process(33, 44)),)
+    written = State(PLAN, members, (Forwarder("kvm01", 22001, Process(55, 66)),), {"guest": "ab"}, complete=True)
     state.save(where, written)
     assert state.load(where) == written
 
@@ -122,7 +123,7 @@ def test_elsewhere_than_on_linux_it_says_so(tmp_path, monkeypatch):
 
 def test_a_missing_program_is_named_with_the_list_of_packages(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(operations, "PROGRAMS", ("sh", "no-such-program"))
+    monkeypatch.setattr(requirements, "PROGRAMS", ("sh", "no-such-program"))
     with pytest.raises(LabUnavailable, match=r"ありません：no-such-program.*debian-packages\.txt"):
         lab.up(tmp_path, hosts=2)
 
