@@ -35,7 +35,7 @@ HOSTILE = (
     "\u2028",
 )
 FREE_TEXT = {
-    ("estate", "name"), ("bounds", "proof"), ("hosts", "core_factors"), ("vms", "products", "options"),
+    ("estate", "name"), ("bounds", "proof"), ("hosts", "core_factors"), ("hosts", "model"), ("vms", "products", "options"),
     ("hosts", "products", "options"),
 }  # fmt: skip
 """Words of layout.json that are for people, or that nothing but a count looks at."""
