@@ -17,7 +17,7 @@ import pycdlib
 import pytest
 
 import lab
-from lab import LabUnavailable, image, processes, state
+from lab import LabUnavailable, image, packages, processes, state
 
 pytestmark = pytest.mark.e2e
 
@@ -120,6 +120,7 @@ def boot(running, host, name, bridge, mac, *, folder):
     for volume, source, kind in (("debian-12", base, "qcow2"), ("seed", seed, "raw")):
         virsh(running, host, "vol-create-as", "default", volume, str(source.stat().st_size), "--format", kind)
         virsh(running, host, "vol-upload", "--pool", "default", volume, str(source))
+    virsh(running, host, "vol-create-as", "default", "data", "16M", "--format", "qcow2")
     backing = ["--backing-vol", "debian-12", "--backing-vol-format", "qcow2"]
     virsh(running, host, "vol-create-as", "default", "root", "2G", "--format", "qcow2", *backing)
     domain = folder / f"{name}.xml"
@@ -130,6 +131,8 @@ def boot(running, host, name, bridge, mac, *, folder):
         <target dev='vda' bus='virtio'/></disk>
         <disk type='volume'><driver name='qemu' type='raw'/><source pool='default' volume='seed'/>
         <target dev='vdb' bus='virtio'/></disk>
+        <disk type='volume'><driver name='qemu' type='qcow2'/><source pool='default' volume='data'/>
+        <target dev='vdc' bus='virtio'/></disk>
         <interface type='bridge'><mac address='{mac}'/><source bridge='{bridge}'/><model type='virtio'/></interface>
         <serial type='file'><source path='/var/log/libvirt/{name}.serial'/></serial>
         </devices></domain>""")
@@ -173,6 +176,25 @@ def test_a_guest_takes_name_and_address_from_its_seed(running, host, name, netwo
     assert f"kumiai-guest {name} {ADDRESS}/24 ready" in serial
     (listed,) = (each for each in lab.status(running.state_dir).hosts if each.id == host)
     assert listed.guests == (lab.Guest(name, "running"),)
+
+
+def test_a_guest_counts_on_its_data_volume_and_goes_on_after_a_power_cut(running):
+    folder, name = running.state_dir, "hita-ap-01"
+    first = wait_for(lambda: lab.counter(folder, name), READY_DEADLINE_S)
+    assert first
+    assert wait_for(lambda: (lab.counter(folder, name) or 0) > first, 20)
+    told = lab.counter(folder, name)
+    assert lab.volume_counter(folder, "kvm01", name) >= told
+    virsh(running, "kvm01", "destroy", name)
+    stopped = lab.volume_counter(folder, "kvm01", name)
+    assert stopped >= told
+    assert lab.counter(folder, name) is None
+    virsh(running, "kvm01", "start", name)
+    assert wait_for(lambda: lab.counter(folder, name), READY_DEADLINE_S) > stopped
+    size = lab.probe(folder, "hita-lgwan", ADDRESS, port=82).answer.splitlines()
+    assert {"vcpu 1", f"data_bytes {16 * 2**20}"} <= set(size)
+    with pytest.raises(LabUnavailable, match="kvm02 に仮想サーバ hita-ap-01 がありません"):
+        lab.volume_counter(folder, "kvm02", name)
 
 
 def test_hosts_have_their_own_name_links_and_uuid(running):
@@ -306,7 +328,7 @@ def test_equal_inputs_give_equal_images(tmp_path, monkeypatch):
     # A second cache that holds the kernel only: the image is made again, at another time and place.
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (kernel,) = (Path.home() / ".cache/kumiai/lab").glob("kernel-*")
-    shutil.copytree(kernel, image.cache_folder() / kernel.name)
+    shutil.copytree(kernel, packages.cache_folder() / kernel.name)
     second = image.build(tmp_path / "second.qcow2")
     assert first.sha256 == second.sha256 == hashlib.sha256((tmp_path / "second.qcow2").read_bytes()).hexdigest()
     assert first.path.stat().st_size < 24_000_000
