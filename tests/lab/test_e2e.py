@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,10 +73,18 @@ def inhabitants(of):
     return found
 
 
+@contextmanager
 def namespaces_of(folder):
+    """The namespaces of the laboratory. They are held open: the kernel gives a name that is free to the next ones."""
     record = state.load(state.places(folder))
-    ours = set().union(*(namespaces(each.holder.pid) for each in record.namespaces))
-    return ours - namespaces(os.getpid())
+    kinds = [
+        f"/proc/{each.holder.pid}/ns/{kind}" for each in record.namespaces for kind in ("mnt", "net", "pid", "uts")
+    ]
+    with ExitStack() as held:
+        for kind in kinds:
+            held.enter_context(Path(kind).open("rb"))
+        ours = set().union(*(namespaces(each.holder.pid) for each in record.namespaces))
+        yield ours - namespaces(os.getpid())
 
 
 def plan_folder(folder, **changes):
@@ -199,8 +208,9 @@ def test_a_guest_counts_on_its_data_volume_and_goes_on_after_a_power_cut(running
 
 def test_hosts_have_their_own_name_links_and_uuid(running):
     assert lab.execute(running.state_dir, "kvm02", ["hostname"]).stdout == "kvm02\n"
-    links = lab.execute(running.state_dir, "kvm01", ["ls", "/sys/class/net"]).stdout.split()
-    assert set(links) == {"lo", "br-hita", "br-usuki", "up0", "cable0", "cable1", "vnet0"}
+    links = set(lab.execute(running.state_dir, "kvm01", ["ls", "/sys/class/net"]).stdout.split())
+    (tap,) = (each for each in links if each.startswith("vnet"))
+    assert links == {"lo", "br-hita", "br-usuki", "up0", "cable0", "cable1", tap}
     uuids = {virsh(running, host, "capabilities").split("<uuid>")[1].split("<")[0] for host in running.uris}
     assert len({uuid.UUID(each) for each in uuids}) == 2
     assert json.loads(running.uris_file.read_text()) == running.uris
@@ -259,14 +269,14 @@ def test_down_leaves_nothing_and_may_be_called_twice(tmp_path):
     network.write_text("<network><name>nat</name><forward mode='nat'/><ip address='10.99.0.1' prefix='24'><dhcp>"
                        "<range start='10.99.0.2' end='10.99.0.9'/></dhcp></ip></network>")  # fmt: skip
     virsh(up, "kvm02", "net-create", str(network))
-    ours = namespaces_of(tmp_path / "state")
-    names = {processes.name_of(pid) for pid in inhabitants(ours)}
-    assert len(ours) == 16  # of two hosts, a gateway and the switch
-    assert {"libvirtd", "qemu-system-x86", "dnsmasq", "sshd"} <= names
-    assert machine(tmp_path / "state").sockets
+    with namespaces_of(tmp_path / "state") as ours:
+        names = {processes.name_of(pid) for pid in inhabitants(ours)}
+        assert len(ours) == 16  # of two hosts, a gateway and the switch
+        assert {"libvirtd", "qemu-system-x86", "dnsmasq", "sshd"} <= names
+        assert machine(tmp_path / "state").sockets
 
-    assert lab.down(tmp_path / "state") is True
-    assert inhabitants(ours) == []
+        assert lab.down(tmp_path / "state") is True
+        assert inhabitants(ours) == []
     assert machine(tmp_path / "state") == before
     assert not (tmp_path / "state").exists()
     assert lab.down(tmp_path / "state") is False
@@ -305,11 +315,11 @@ def test_down_works_after_an_up_that_was_killed(tmp_path, stage):
 def test_down_without_the_record_still_finds_the_processes(tmp_path):
     before = machine(tmp_path / "state")
     lab.up(tmp_path / "state", hosts=1)
-    ours = namespaces_of(tmp_path / "state")
-    assert inhabitants(ours) != []
-    shutil.rmtree(tmp_path / "state")
-    assert lab.down(tmp_path / "state") is True
-    assert inhabitants(ours) == []
+    with namespaces_of(tmp_path / "state") as ours:
+        assert inhabitants(ours) != []
+        shutil.rmtree(tmp_path / "state")
+        assert lab.down(tmp_path / "state") is True
+        assert inhabitants(ours) == []
     assert machine(tmp_path / "state") == before
 
 

@@ -65,9 +65,8 @@ def test_paramiko_accepts_no_other_host_key_and_reaches_it(running, name):
         )  # fmt: skip
         _, output, _ = client.exec_command("hostname; cat /etc/hostname")
         assert output.read().decode() == f"{name}\n{name}\n"
-    with paramiko.SSHClient() as stranger:
-        with pytest.raises(paramiko.SSHException, match="not found in known_hosts"):
-            stranger.connect(way["address"], way["port"], way["user"], key_filename=way["key_file"])
+    with paramiko.SSHClient() as stranger, pytest.raises(paramiko.SSHException, match="not found in known_hosts"):
+        stranger.connect(way["address"], way["port"], way["user"], key_filename=way["key_file"])
     keys = {line.split()[2] for line in Path(way["known_hosts"]).read_text().splitlines()}
     assert len(keys) == len(HOSTS) + len(GATEWAYS)
 
