@@ -24,7 +24,8 @@ def _reachability(paper: Paper, record: ReportRecord) -> None:
         REACHABILITY,
         REACHABILITY,
         (
-            "根拠：入力の flows。ここにある組だけが、この向きに接続を開始できます。ほかはすべて遮断します（同じネットワークの中を除く）。",
+            "根拠：入力の flows。ここにある組だけが、この向きに接続を開始できます。",
+            "ほかはすべて遮断します（同じネットワークの中を除く）。",
             *refused,
         ),
     )
