@@ -70,7 +70,7 @@ class Ground:
 
 
 def mend(ground: Ground, stacks: Iterable[str]) -> None:
-    """Puts copies in the place of damaged records. Before anything else: one of them fails every question to the engine.
+    """Puts copies in the place of damaged records. First of all: one of them fails every question to the engine.
 
     Raises BusyError, CheckpointError.
     """
