@@ -105,12 +105,13 @@ def run(
     if roll_back and not resume:
         raise RefusedError("--rollback は --resume と一緒に使います")
     planned = read_planned(plan.resolve())
+    if not planned.run.fits:
+        raise RefusedError(f"{plan}: 適合しない計画では実行しません（{planned.run.verdict}）", exit_code=UNFIT)
     with _explained():
         request = Request(
             name,
             _pairs(parameters or ()),
             operators.require(operator),
-            planned.layout_digest,
             dry_run=dry_run,
             resume=resume,
             roll_back=roll_back,
@@ -123,6 +124,7 @@ def run(
             where.uris.resolve() if where.uris else None,
             where.uplinks.resolve() if where.uplinks else None,
             where.domain_type,
+            planned.layout_digest,
         )
         record = Journal((journal_folder or where.state / "journal").resolve())
         ask = _ask if sys.stdin.isatty() and not as_json else None
