@@ -191,6 +191,7 @@ def _look(work: Work, names: Sequence[str]) -> None:
 
 def _prepare(work: Work, names: Sequence[str]) -> None:
     """Makes the record of each stack, and clears up after a run that did not end."""
+    recovery.mend(work.ground, names)
     listed = json.loads(work.running.command("stack", "ls", "--json"))
     standing = {str(each["name"]).rpartition("/")[2] for each in listed}
     for name in names:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -29,14 +30,16 @@ __all__ = [
     "CheckpointError",
     "Ground",
     "LeftoverError",
+    "adopt",
     "attempt",
     "marks",
+    "mend",
     "only_one",
     "settle",
     "unfinished",
 ]
 
-ERRORS = (BusyError, CheckpointError, LeftoverError)
+ERRORS = (BusyError, CheckpointError, LeftoverError, SilentHostError)
 """What a deployment tells its user in one line."""
 
 
@@ -66,35 +69,71 @@ class Ground:
         return {image.volume: image for image in self.images.values()}
 
 
+def mend(ground: Ground, stacks: Iterable[str]) -> None:
+    """Puts copies in the place of damaged records. Before anything else: one of them fails every question to the engine.
+
+    Raises BusyError, CheckpointError.
+    """
+    for stack in stacks:
+        files = checkpoint.files_of(ground.running.environment, stack)
+        if files is not None:
+            # First the lock: the record of a stack that is being updated changes under our hands.
+            for done in checkpoint.unlock(files):
+                ground.progress(done)
+            mended = checkpoint.mend(files, ground.state / "damaged")
+            if mended:
+                ground.progress(mended)
+
+
 def settle(ground: Ground, stack: str) -> None:
     """Makes the stack fit to be updated after any end of the run before; tells `progress` what it did.
 
     Raises BusyError while somebody else works on the stack, CheckpointError when its record is lost, LeftoverError for
     what must be judged by a person. A host that does not answer keeps its leftovers for a later run.
     """
-    files = checkpoint.files_of(ground.running.environment, stack)
-    if files is not None:
-        # First the lock: the record of a stack that is being updated changes under our hands.
-        for done in checkpoint.unlock(files):
-            ground.progress(done)
-        mended = checkpoint.mend(files, ground.state / "damaged")
-        if mended:
-            ground.progress(mended)
+    mend(ground, [stack])
     record = ground.record(stack)
     before = intent.read(ground.state, stack)
     suspects = {thing for thing in _suspects(record, before) if not thing.among(record.standing)}
     macs = {vm.id: vm.mac for vm in ground.layout.vms} | dict(before.macs if before else {})
-    for host in sorted({thing.host for thing in suspects}):
-        here = {thing for thing in suspects if thing.host == host}
-        if host not in ground.uris:
-            continue
-        try:
-            _clear_host(ground, stack, host, here, macs)
-        except SilentHostError as error:
-            ground.progress(f"{stack}：前の構築の残りを確かめられません（{error}）")
+    concerned = sorted({thing.host for thing in suspects} & set(ground.uris))
+    with ThreadPoolExecutor(max_workers=8) as pool:  # a guest may take its time to shut down
+        cleared = [
+            pool.submit(_clear_host, ground, stack, host, {thing for thing in suspects if thing.host == host}, macs)
+            for host in concerned
+        ]
+    for each in cleared:
+        each.result()
     if record.untidy:
-        _tidy(ground, stack)
+        _rewrite(ground, stack, frozenset())
         ground.progress(f"{stack}：途中で止まった構築の記録を片付けました")
+
+
+def adopt(ground: Ground, stack: str, vms: Iterable[str]) -> None:
+    """Makes VMs ours again that somebody made, removed or renamed by hand; run `settle` right afterwards.
+
+    A VM that was renamed gets its name back. One that is on no host leaves the record, so that the update makes it
+    anew on its own disks. One that is there, but is not the one of the record, is put down as half made: `settle`
+    removes it (its disks stay) if it has the MAC of the plan. Raises LeftoverError and CheckpointError.
+    """
+    record = ground.record(stack)
+    forgotten = {
+        Thing(vm.host, "domain", "", vm.id)
+        for vm in ground.layout.vms
+        if vm.id in set(vms) and not _found_again(ground, record, Thing(vm.host, "domain", "", vm.id))
+    }
+    if not forgotten:
+        return
+    names = {thing.name for thing in forgotten}
+    theirs = {thing for thing in things(stack, ground.layout) if _vm_of(thing, ground.layout) in names}
+    earlier = intent.read(ground.state, stack)
+    absent = frozenset(theirs | (earlier.absent if earlier else frozenset()))
+    macs = {vm.id: vm.mac for vm in ground.layout.vms if vm.tenant == stack} | dict(earlier.macs if earlier else {})
+    # First the ground on which `settle` removes, then the record: killed between the two, nothing is lost.
+    said = Intent(stack, ground.layout_digest, ground.layout.generation, absent, macs)
+    intent.write(ground.state, said, ground.operator)
+    if record.standing & forgotten:
+        _rewrite(ground, stack, frozenset(forgotten))
 
 
 @contextmanager
@@ -181,6 +220,13 @@ def _pools(things_: Iterable[Thing]) -> list[str]:
 
 
 def _clear_host(ground: Ground, stack: str, host: str, suspects: set[Thing], macs: Mapping[str, str]) -> None:
+    try:
+        _clear_answering(ground, stack, host, suspects, macs)
+    except SilentHostError as error:
+        ground.progress(f"{stack}：前の構築の残りを確かめられません（{error}）")
+
+
+def _clear_answering(ground: Ground, stack: str, host: str, suspects: set[Thing], macs: Mapping[str, str]) -> None:
     hosts, tell = ground.hosts, ground.progress
     seen = leftovers.look_until_still(hosts, host, _pools(suspects))
     found = {Thing(host, each.kind, each.pool, name) for each in suspects for name in seen.names(each)}
@@ -211,12 +257,48 @@ def _clear_volume(ground: Ground, thing: Thing) -> None:
         leftovers.require_data(ground.hosts, thing, disk.size_gib)
 
 
-def _tidy(ground: Ground, stack: str) -> None:
-    deployment = checkpoint.export(ground.running.project, ground.running.environment, stack)
-    tidy = {"version": 3, "deployment": checkpoint.tidied(deployment or {})}
+def _found_again(ground: Ground, record: Record, thing: Thing) -> bool:
+    """Whether the VM of the record is on its host, where need be under its own name again."""
+    uuid = record.ids.get(thing, "")
+    for host in sorted(ground.uris) if uuid else ():
+        try:
+            name = ground.hosts.ask(host, [f"domname {uuid}"])[f"domname {uuid}"].strip()
+        except SilentHostError as error:
+            raise LeftoverError(
+                f"{thing} を探せません（{error}）。すべてのホストが応答してから実行してください"
+            ) from None
+        if not name:
+            continue
+        if host != thing.host:
+            raise LeftoverError(
+                f"仮想サーバ {thing.name} は {host} で見つかりました。運用手順書 migrate-vm で戻してください"
+            )
+        if name != thing.name:
+            leftovers.rename(ground.hosts, Thing(host, "domain", "", name), thing.name)
+            ground.progress(f"{thing.host} の仮想サーバ {name} を、元の名前 {thing.name} に戻しました")
+        return True
+    return False
+
+
+def _vm_of(thing: Thing, layout: Layout) -> str:
+    for vm in layout.vms:
+        if vm.host == thing.host and (
+            thing.name in {vm.id, f"{vm.id}-seed-*"} or thing.name in {disk.name for disk in vm.disks}
+        ):
+            return vm.id
+    return ""
+
+
+def _rewrite(ground: Ground, stack: str, forgotten: frozenset[Thing]) -> None:
+    running = ground.running
+    deployment = checkpoint.tidied(checkpoint.export(running.project, running.environment, stack) or {}, forgotten)
+    files = checkpoint.files_of(running.environment, stack)
+    if files is not None:
+        checkpoint.rewrite(files, deployment)
+        return
     path = ground.state / f"{stack}.tidy.json"
     try:
-        checkpoint.write_whole(path, json.dumps(tidy, ensure_ascii=False).encode())
-        ground.running.command("stack", "import", "--stack", stack, "--file", str(path))
+        checkpoint.write_whole(path, json.dumps({"version": 3, "deployment": deployment}).encode())
+        running.command("stack", "import", "--stack", stack, "--file", str(path))
     finally:
         path.unlink(missing_ok=True)

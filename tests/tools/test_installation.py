@@ -1,6 +1,5 @@
 """Whose Pulumi is used, and what a run of it is told."""
 
-import stat
 from pathlib import Path
 
 import pytest
@@ -97,11 +96,13 @@ def ours(tmp_path):
 
 def test_env_of_a_run(ours, tmp_path):
     state = tmp_path / "state"
-    env = engine_env(ours, state, Path(".venv/bin/python"), {"PATH": "/usr/bin:/bin"})
+    env = engine_env(ours, state, Path(".venv/bin/python"), {"PATH": "/usr/bin:/bin"}, "hita")
     assert env == {
+        "KUMIAI_SECRETS": f"{state}/secrets",
+        "KUMIAI_VERDICTS": f"{state}/verdicts",
         "PATH": f"{ours.bin}:/usr/bin:/bin",
         "PULUMI_BACKEND_URL": f"file://{state}/stacks",
-        "PULUMI_CONFIG_PASSPHRASE_FILE": f"{state}/passphrase",
+        "PULUMI_CONFIG_PASSPHRASE_FILE": f"{state}/secrets/hita/passphrase",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PULUMI_HOME": f"{state}/home",
         "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
@@ -110,17 +111,30 @@ def test_env_of_a_run(ours, tmp_path):
     }
     assert (state / "stacks").is_dir()
     assert (state / "home" / "plugins").resolve() == ours.plugins
-    assert stat.S_IMODE((state / "passphrase").stat().st_mode) == 0o600
-    assert len((state / "passphrase").read_text(encoding="ascii").strip()) >= 32
 
 
-def test_env_twice_is_the_same_and_keeps_the_passphrase(ours, tmp_path):
-    first = engine_env(ours, tmp_path / "state", Path("python"), {"PATH": "/usr/bin"})
-    written = (tmp_path / "state" / "passphrase").read_text(encoding="ascii")
-    again = engine_env(ours, tmp_path / "state", Path("python"), {"PATH": first["PATH"]})
+def test_no_passphrase_without_a_stack(ours, tmp_path):
+    env = engine_env(ours, tmp_path / "state", Path("python"), {"PATH": "/usr/bin"})
+    assert "PULUMI_CONFIG_PASSPHRASE_FILE" not in env
+    assert sorted(path.name for path in (tmp_path / "state").iterdir()) == ["home", "stacks"]
+
+
+def test_env_twice_is_the_same(ours, tmp_path):
+    first = engine_env(ours, tmp_path / "state", Path("python"), {"PATH": "/usr/bin"}, "hita")
+    again = engine_env(ours, tmp_path / "state", Path("python"), {"PATH": first["PATH"]}, "hita")
     assert again == first
-    assert (tmp_path / "state" / "passphrase").read_text(encoding="ascii") == written
-    assert sorted(path.name for path in (tmp_path / "state").iterdir()) == ["home", "passphrase", "stacks"]
+
+
+def test_the_variables_of_one_stack_do_not_stand_in_for_anothers(ours, tmp_path):
+    first = engine_env(ours, tmp_path / "state", Path("python"), {"PATH": "/usr/bin"}, "hita")
+    other = engine_env(ours, tmp_path / "state", Path("python"), first, "usuki")
+    assert other["PULUMI_CONFIG_PASSPHRASE_FILE"] == f"{tmp_path}/state/secrets/usuki/passphrase"
+
+
+def test_the_program_is_compiled_once_where_nothing_may_be_written_beside_it(ours, tmp_path):
+    env = engine_env(ours, tmp_path / "state", Path("python"), {"PYTHONDONTWRITEBYTECODE": "1"})
+    assert env["PYTHONDONTWRITEBYTECODE"] == ""
+    assert env["PYTHONPYCACHEPREFIX"].startswith(str(tmp_path / "state"))
 
 
 def test_newer_build_takes_over_the_link(ours, tmp_path):
@@ -139,9 +153,9 @@ def test_folder_in_place_of_the_link_is_refused(ours, tmp_path):
 
 @pytest.mark.parametrize("secret", [{"PULUMI_CONFIG_PASSPHRASE": ""}, {"PULUMI_CONFIG_PASSPHRASE_FILE": "/etc/p"}])
 def test_users_own_backend_and_passphrase_are_kept(ours, tmp_path, secret):
-    env = engine_env(ours, tmp_path / "state", Path("python"), {"PULUMI_BACKEND_URL": "s3://bucket", **secret})
+    env = engine_env(ours, tmp_path / "state", Path("python"), {"PULUMI_BACKEND_URL": "s3://b", **secret}, "t00")
     assert not {"PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE"} & env.keys()
-    assert [path.name for path in (tmp_path / "state").iterdir()] == ["home"]
+    assert sorted(path.name for path in (tmp_path / "state").iterdir()) == ["home", "secrets"]
 
 
 def test_provider_on_path_needs_path(tmp_path):
