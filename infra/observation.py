@@ -30,9 +30,7 @@ def has_virsh() -> bool:
     return shutil.which("virsh") is not None
 
 
-def observe_all(
-    uris: Mapping[str, str], *, deadline_s: float = DEADLINE_S
-) -> dict[str, HostObservation | Unreachable]:
+def observe_all(uris: Mapping[str, str], *, deadline_s: float = DEADLINE_S) -> dict[str, HostObservation | Unreachable]:
     """What each host runs, or why it did not say; hosts in parallel, `deadline_s` for each."""
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         asked = {host: pool.submit(observe, host, uri, deadline_s=deadline_s) for host, uri in uris.items()}
