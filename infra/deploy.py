@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra import admission, engine, judgement, recovery, settings, stacks
+from infra import admission, engine, judgement, ready, recovery, settings, stacks
 from infra.admission import BaseImage, Deployed
 from infra.engine import EngineError
 from infra.judgement import Plan
@@ -78,13 +78,16 @@ def deploy(
     start: str = settings.ALL,
     parallel: int = AT_ONCE,
     skip_hosts: Collection[str] = (),
+    adopt: Collection[str] = (),
+    remove_orphans: Collection[str] = (),
     progress: Callable[[str], None] = lambda _: None,
 ) -> DeployResult:
     """Builds the plan folder's stacks: hosts of each site, then shared VMs, then tenants, `parallel` engines at once.
 
     `stacks` are the only ones to build. `start` says which VMs are started when they are created (`all`, `none`, or
     ids with commas between). Hosts that do not answer, and `skip_hosts`, are left out with their VMs. `state` keeps
-    the engine's state unless the environment names a backend. Each update and each check has `deadline_s` seconds.
+    the engine's state unless the environment names a backend. VMs of `adopt` are built over the disks that remain of
+    them; `remove_orphans` are domains and volumes without a record that are to go (infra.orphans). Each update and each check has `deadline_s` seconds.
     Before anything is touched raises FolderError and RefusalError, then DeployError at the first stack that fails;
     others that run then are let end.
     """
@@ -117,6 +120,7 @@ def deploy(
         work = Work(running, ground, config, deadline_s, down, progress)
         _look(work, names)
         _prepare(work, names)
+        ready.require_ready(work, names, chosen, images, adopt=adopt, remove=remove_orphans)
         built = _build(work, names, parallel)
     left_out = tuple(
         LeftOut(host, reason, tuple(vm.id for vm in _on(host, names, judged.layout)))
@@ -197,6 +201,7 @@ def _look(work: Work, names: Sequence[str]) -> None:
 
 def _prepare(work: Work, names: Sequence[str]) -> None:
     """Makes the record of each stack, and clears up after a run that did not end."""
+    recovery.mend(work.ground, names)
     listed = json.loads(work.running.command("stack", "ls", "--json"))
     standing = {str(each["name"]).rpartition("/")[2] for each in listed}
     for name in names:
