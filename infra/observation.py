@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
+import uuid
 import shutil
 import signal
 import subprocess
@@ -131,7 +131,7 @@ def _virsh(address: str, commands: Iterable[str], until: float) -> list[str]:
     asked = list(commands)
     if not asked:
         return []
-    mark = f"kumiai-{secrets.token_hex(8)}"
+    mark = f"kumiai-{uuid.uuid4().hex}"
     script = "".join(f"{command}\necho {mark}\n" for command in asked)
     with subprocess.Popen(
         ["virsh", "--quiet", "--connect", address],

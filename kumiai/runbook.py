@@ -106,11 +106,12 @@ def run(
         raise RefusedError("--rollback は --resume と一緒に使います")
     planned = read_planned(plan.resolve())
     with _explained():
+        if not planned.run.fits and not _library(folder).get(name).header.unfit_plan:
+            raise RefusedError(f"{plan}: 適合しない計画では実行しません（{planned.run.verdict}）", exit_code=UNFIT)
         request = Request(
             name,
             _pairs(parameters or ()),
             operators.require(operator),
-            planned.layout_digest,
             dry_run=dry_run,
             resume=resume,
             roll_back=roll_back,
@@ -123,6 +124,7 @@ def run(
             where.uris.resolve() if where.uris else None,
             where.uplinks.resolve() if where.uplinks else None,
             where.domain_type,
+            planned.layout_digest,
         )
         record = Journal((journal_folder or where.state / "journal").resolve())
         ask = _ask if sys.stdin.isatty() and not as_json else None

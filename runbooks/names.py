@@ -8,17 +8,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from estate.clock import JST
 from layout import connections
 from layout.errors import FolderError
 from layout.records import DiskRecord, HostRecord, Layout, NetworkRecord, VmRecord
+from layout.uplinks import read_uplinks
 
 from .errors import RunbookError, Value
 from .transport import LOCAL
 
 BUILT_IN = (
-    "layout", "plan", "state", "uris", "uplinks", "operator", "run_id", "now", "work", "kumiai_options",
-    "host", "host_by_id", "vm_by_id", "vms_on", "vms_of", "network_of", "network_by_id", "pool_path", "volume_path",
-    "apart_from", "moves_from", "virsh_uri", "moved_from", "stack_of", "gateways", "address_of", "machine", "local",
+    "layout", "layout_digest", "plan", "today", "state", "uris", "uplinks", "operator", "run_id", "now", "work",
+    "kumiai_options", "host", "host_by_id", "vm_by_id", "vms_on", "vms_of", "network_of", "network_by_id",
+    "pool_path", "volume_path", "apart_from", "misplaced", "moves_from", "virsh_uri", "moved_from", "stack_of",
+    "gateways", "address_of", "machine", "local",
 )  # fmt: skip
 
 
@@ -34,6 +37,7 @@ class Site:
     uris_file: Path | None = None
     uplinks: Path | None = None
     domain_type: str = "kvm"
+    layout_digest: str = ""
 
     def uri(self, host: str) -> str:
         """The libvirt URI of a host. Raises RunbookError."""
@@ -49,9 +53,20 @@ class Site:
         words = ["--state", str(self.state), "--domain-type", self.domain_type]
         if self.uris_file is not None:
             words += ["--uris", str(self.uris_file)]
-        if self.uplinks is not None:
-            words += ["--uplinks", str(self.uplinks)]
         return tuple(words)
+
+
+@dataclass(frozen=True)
+class Move:
+    """A VM that is not where the plan has it."""
+
+    vm: VmRecord
+    source: str
+
+    @property
+    def id(self) -> str:
+        """The VM's."""
+        return self.vm.id
 
 
 class Facts:
@@ -81,6 +96,7 @@ def built_in(site: Site, *, operator: str, run_id: str, now: datetime, work: Pat
         "pool_path": lambda host, pool: _pool(_known(hosts, host, "ホスト"), pool),
         "volume_path": lambda vm, disk: f"{_pool(_known(hosts, vm.host, 'ホスト'), disk.pool)}/{disk.name}",
         "apart_from": lambda vm: [other for other in layout.vms if other.id != vm.id and _apart(vm, other)],
+        "misplaced": lambda places: _misplaced(layout, places),
         "moves_from": lambda host: [vm for vm in layout.vms if _source(layout, vm) == _id(host) != vm.host],
         "virsh_uri": lambda host: virsh_uri(site, _id(host)),
         "moved_from": lambda vm: _source(layout, vm),
@@ -89,6 +105,8 @@ def built_in(site: Site, *, operator: str, run_id: str, now: datetime, work: Pat
     }
     values: dict[str, Any] = {
         "layout": layout,
+        "layout_digest": site.layout_digest,
+        "today": now.astimezone(JST).date().isoformat(),
         "plan": str(site.plan),
         "state": str(site.state),
         "uris": "" if site.uris_file is None else str(site.uris_file),
@@ -99,9 +117,20 @@ def built_in(site: Site, *, operator: str, run_id: str, now: datetime, work: Pat
         "work": str(work),
         "local": LOCAL,
         "kumiai_options": list(site.options),
-        "gateways": [f"gw-{each}" for each in dict.fromkeys(host.site for host in layout.hosts)],
+        "gateways": [f"gw-{each}" for each in _gateways(site)],
     }
     return {**values, **functions}
+
+
+def _gateways(site: Site) -> list[str]:
+    """The sites whose gateway has a wire. Raises RunbookError."""
+    if site.uplinks is None:
+        return []
+    try:
+        wired = read_uplinks(site.uplinks).gateways
+    except FolderError as error:
+        raise RunbookError(str(error)) from None
+    return [each for each in dict.fromkeys(host.site for host in site.layout.hosts) if each in wired]
 
 
 def virsh_uri(site: Site, host: str) -> str:
@@ -135,6 +164,12 @@ def _pool(host: HostRecord, pool: str) -> str:
 def _apart(vm: VmRecord, other: VmRecord) -> bool:
     """Whether an anti-affinity group keeps the two apart."""
     return bool(set(vm.anti_affinity) & set(other.anti_affinity))
+
+
+def _misplaced(layout: Layout, places: Mapping[str, list[str]]) -> list[Move]:
+    """The VMs that are on another host than planned, by what every host lists."""
+    where = {vm: host for host, names in places.items() for vm in names}
+    return [Move(vm, where[vm.id]) for vm in layout.vms if where.get(vm.id, vm.host) != vm.host]
 
 
 def _source(layout: Layout, vm: VmRecord) -> str:

@@ -66,6 +66,9 @@ def _replay(entries: Iterable[Entry], earlier: Earlier) -> None:
             begun.setdefault(step, Undo(**entry.data["undo"]))
         elif entry.kind in ("step_done", "step_skipped"):
             past.done.add(step)
+        elif entry.kind == "committed":
+            for each in entry.data["steps"]:
+                begun.pop(each, None)
         elif entry.kind in ("rolled_back", "not_rolled_back"):
             past.done.discard(step)
             begun.pop(step, None)
@@ -81,7 +84,7 @@ def _below(step: str, path: str) -> bool:
     return not path or step.startswith(f"{path}/")
 
 
-def require_same(earlier: Earlier, request: Request, runbook: Runbook) -> None:
+def require_same(earlier: Earlier, request: Request, layout_digest: str, runbook: Runbook) -> None:
     """Raises RunbookError unless the run goes on as it began: same procedure, same plan, same parameters."""
     if request.name != earlier.runbook:
         raise RunbookError(f"実行「{request.resume}」は「{earlier.runbook}」です（指定：{request.name}）")
@@ -89,5 +92,5 @@ def require_same(earlier: Earlier, request: Request, runbook: Runbook) -> None:
         raise RunbookError("再開では引数を変えられません（--param なしで再開してください）")
     if runbook.digest != earlier.runbook_digest:
         raise RunbookError(f"運用手順書「{runbook.name}」が、実行の後で書き換えられています。元の版で再開してください")
-    if request.layout_digest != earlier.layout_digest:
+    if layout_digest != earlier.layout_digest:
         raise RunbookError("計画フォルダーが、実行の時と違います。同じ計画で再開してください")

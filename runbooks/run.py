@@ -34,7 +34,6 @@ class Request:
     name: str
     parameters: Mapping[str, str]
     operator: str
-    layout_digest: str
     dry_run: bool = False
     resume: str | None = None
     roll_back: bool = False
@@ -73,7 +72,7 @@ def carry_out(
     runbook = library.get(request.name)
     given = dict(request.parameters)
     if past is not None:
-        resume.require_same(past, request, runbook)
+        resume.require_same(past, request, site.layout_digest, runbook)
         given = past.parameters
     with tempfile.TemporaryDirectory(prefix=f"kumiai-{request.name}-") as work:
         names = built_in(
@@ -98,7 +97,7 @@ def carry_out(
                 runbook=runbook.name,
                 runbook_digest=runbook.digest,
                 plan=str(site.plan),
-                layout_digest=request.layout_digest,
+                layout_digest=site.layout_digest,
                 generation=site.layout.generation,
                 commit=commit(),
                 parameters=given,

@@ -87,3 +87,8 @@ def write(path: Path, change: Callable[[dict[str, Any]], None] = lambda _: None,
 def vm_named(plan: folder.PlanFolder, name: str) -> VmRecord:
     """A VM of the plan."""
     return next(vm for vm in plan.layout.vms if vm.id == name)
+
+
+def public_key(tenant: str) -> str:
+    """A public key that nobody has the private half of; another for every tenant."""
+    return f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{tenant.encode().hex():0>43} kumiai-{tenant}"
