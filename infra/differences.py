@@ -329,7 +329,8 @@ def _planned(disk: Disk, names: Mapping[str, DiskRecord], here: HostObservation,
     for depth, path in enumerate((own, *disk.chain)):
         for name, record in names.items():
             volume = here.volume(record.pool, name)
-            if (volume is not None and volume.path == path) or (depth == 0 and disk.volume == name):
+            # A snapshot names what it lies on as the disk did: by its volume, or by its file.
+            if (volume is not None and volume.path == path) or name in {path, disk.volume if depth == 0 else ""}:
                 return name, depth > 0
         if depth == 0 and (disk.volume or path.rpartition("/")[2]).startswith(f"{vm.id}-seed-"):
             return f"{vm.id}-seed", False

@@ -107,7 +107,7 @@ def _users(thing: Thing, there: HostObservation) -> list[str]:
     for domain in there.domains:
         for shape in (domain.defined, domain.live):
             for disk in shape.disks if shape is not None else ():
-                if path in {there.path_of(disk), *disk.chain}:
+                if {path, thing.name} & {there.path_of(disk), *disk.chain}:
                     users.append(f"仮想サーバ {domain.name}")
     users += [f"ボリューム {each.name}" for pool in there.pools for each in pool.volumes if each.backing == path]
     return list(dict.fromkeys(users))
