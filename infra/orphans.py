@@ -35,7 +35,8 @@ def adopt(ground: Ground, vm: VmRecord, seen: Observations, known: Standing) -> 
         raise RefusalError(f"仮想サーバ「{vm.id}」は Pulumi の状態のとおりにあります。--adopt は要りません", unfit=True)
     if recorded is not None and recorded.host != vm.host:
         raise RefusalError(
-            f"仮想サーバ「{vm.id}」は状態では {recorded.host}、計画では {vm.host} です。先に運用手順書 migrate-vm を行ってください",
+            f"仮想サーバ「{vm.id}」は状態では {recorded.host}、計画では {vm.host} です。"
+            "先に運用手順書 migrate-vm を行ってください",
             unfit=True,
         )
     lost = _lost(vm, there, known)

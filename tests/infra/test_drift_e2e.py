@@ -141,7 +141,7 @@ def test_a_vm_that_was_stopped(centre):
         assert kinds(found) == [("stopped", "kvm01", AP1)]
         assert found.differences[0].runbook == "start-vm"
         said = refused(centre)
-        assert AP1 in said and "kvm01" in said and "start-vm" in said
+        assert [word for word in (AP1, "kvm01", "start-vm") if word not in said] == []
     finally:
         centre.virsh("kvm01", "start", AP1)
 
@@ -271,13 +271,16 @@ def test_orphans_are_named_and_removed_only_when_nothing_uses_them(centre, tmp_p
     centre.virsh("kvm02", "define", str(definition))
     found = centre.drift()
     assert kinds(found) == [("surplus", "kvm02", ""), ("surplus-volume", "kvm01", "")]
-    assert "--remove-orphan left-over" in found.differences[1].line or "--remove-orphan left-over" in found.differences[0].line
+    assert (
+        "--remove-orphan left-over" in found.differences[1].line
+        or "--remove-orphan left-over" in found.differences[0].line
+    )
     centre.deploy(remove_orphans=["left-over", "stranger"])
 
 
 @pytest.mark.parametrize("name", [f"{AP1}-data", "guest.qcow2", AP1])
 def test_what_is_recorded_is_no_orphan(centre, name):
-    with pytest.raises(RefusalError, match="状態にあります|複数あります"):
+    with pytest.raises(RefusalError, match=r"状態にあります|複数あります"):
         centre.deploy(remove_orphans=[name])
 
 
