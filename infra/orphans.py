@@ -35,7 +35,8 @@ def adopt(ground: Ground, vm: VmRecord, seen: Observations, known: Standing) -> 
         raise RefusalError(f"仮想サーバ「{vm.id}」は Pulumi の状態のとおりにあります。--adopt は要りません", unfit=True)
     if recorded is not None and recorded.host != vm.host:
         raise RefusalError(
-            f"仮想サーバ「{vm.id}」は状態では {recorded.host}、計画では {vm.host} です。先に運用手順書 migrate-vm を行ってください",
+            f"仮想サーバ「{vm.id}」は状態では {recorded.host}、計画では {vm.host} です。"
+            "先に運用手順書 migrate-vm を行ってください",
             unfit=True,
         )
     lost = _lost(vm, there, known)
@@ -107,7 +108,7 @@ def _users(thing: Thing, there: HostObservation) -> list[str]:
     for domain in there.domains:
         for shape in (domain.defined, domain.live):
             for disk in shape.disks if shape is not None else ():
-                if path in {there.path_of(disk), *disk.chain}:
+                if {path, thing.name} & {there.path_of(disk), *disk.chain}:
                     users.append(f"仮想サーバ {domain.name}")
     users += [f"ボリューム {each.name}" for pool in there.pools for each in pool.volumes if each.backing == path]
     return list(dict.fromkeys(users))
