@@ -45,7 +45,7 @@ class Stand:
     plan: folder.PlanFolder
     lab: lab.Lab
     by_ssh: bool = False
-    """Whether hosts are reached as in a data centre, which runbooks need, or by libvirtd's sockets, which is quicker."""
+    """Whether hosts are reached as in a data centre, which runbooks need, or by sockets, which is quicker."""
     seen: dict[str, int] = field(default_factory=dict)
 
     @property
