@@ -150,6 +150,9 @@ def main() -> int:
     parser.add_argument("--only", type=int, help="only the round of this number")
     parser.add_argument("--folder", type=Path, help="where everything is written; kept")
     chosen = parser.parse_args()
+    # Started in the background it would ignore Ctrl-C; and ended by SIGTERM it would leave its laboratory.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     if chosen.folder is not None:
         return 1 if run(chosen.folder.resolve(), chosen.kills, chosen.seed, chosen.only) else 0
     with tempfile.TemporaryDirectory(prefix="kumiai-soak-") as folder:
