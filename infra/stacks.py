@@ -185,4 +185,8 @@ def _require(outcome: Outcome, stack: str, step: str, deadline_s: float) -> None
         )
     if outcome.returncode != 0:
         lines = engine.explained(outcome.errors)
+        if outcome.returncode < 0:
+            lines += (
+                f"  pulumi がシグナル {-outcome.returncode} で終了しました。もう一度実行すると続きから構築します",
+            )
         raise DeployError("\n".join((f"{stack}：{step}に失敗しました（記録：{outcome.log}）", *lines)))
