@@ -161,9 +161,7 @@ def _of_vm(vm: VmRecord, wanted: Wanted, seen: Observations, uuid: str) -> Itera
     if not domain.running and wanted.should_run(vm):
         yield Difference("stopped", vm.host, vm.id, "運転状態", "稼働", _state(domain), "start-vm")
     if not domain.autostart:
-        yield Difference(
-            "autostart", vm.host, vm.id, "自動起動", "あり", "", "start-vm", f"virsh autostart {vm.id}"
-        )
+        yield Difference("autostart", vm.host, vm.id, "自動起動", "あり", "", "start-vm", f"virsh autostart {vm.id}")
     yield from _of_shape(vm, wanted, domain)
     yield from _of_disks(vm, domain, here)
     if domain.external_snapshots:
@@ -181,7 +179,9 @@ def _missing(vm: VmRecord, here: HostObservation) -> Difference:
         if (pool := here.pool(disk.pool)) is not None and pool.active and here.volume(disk.pool, disk.name) is None
     ]
     if lost:
-        return Difference("missing", vm.host, vm.id, "仮想サーバ", "あり", f"なし（ディスク {some(lost)} もなし）", "restore-vm")
+        return Difference(
+            "missing", vm.host, vm.id, "仮想サーバ", "あり", f"なし（ディスク {some(lost)} もなし）", "restore-vm"
+        )
     return Difference(
         "missing", vm.host, vm.id, "仮想サーバ", "あり", "なし（ディスクは残っています）", "",
         f"kumiai deploy --adopt {vm.id} で、残っているディスクから組み直します",
@@ -197,19 +197,25 @@ def _of_shape(vm: VmRecord, wanted: Wanted, domain: Domain) -> Iterator[Differen
             "raise-vcpu" if shape.vcpu < now else "restore-vcpu",
         )  # fmt: skip
     elif domain.live is None and shape.vcpu not in {now, vm.vcpu}:
-        yield Difference("vcpu", vm.host, vm.id, "次に起動したときの vCPU", str(vm.vcpu), str(shape.vcpu), "restore-vcpu")
+        yield Difference(
+            "vcpu", vm.host, vm.id, "次に起動したときの vCPU", str(vm.vcpu), str(shape.vcpu), "restore-vcpu"
+        )
     for when, each in _shapes(domain):
         if each.vcpu_max != vm.vcpu_max:
             yield Difference(
-                "vcpu-max", vm.host, vm.id, f"{when}vCPU の最大数", str(vm.vcpu_max), str(each.vcpu_max), "resize-memory"
+                "vcpu-max",
+                vm.host,
+                vm.id,
+                f"{when}vCPU の最大数",
+                str(vm.vcpu_max),
+                str(each.vcpu_max),
+                "resize-memory",
             )
         if each.memory_max_mib != vm.memory_mib or each.memory_mib != vm.memory_mib:
             seen = f"{each.memory_mib} MiB" + (
                 f"（最大 {each.memory_max_mib} MiB）" if each.memory_max_mib != each.memory_mib else ""
             )
-            yield Difference(
-                "memory", vm.host, vm.id, f"{when}メモリー", f"{vm.memory_mib} MiB", seen, "resize-memory"
-            )
+            yield Difference("memory", vm.host, vm.id, f"{when}メモリー", f"{vm.memory_mib} MiB", seen, "resize-memory")
         yield from _of_nics(vm, wanted.bridge_of(vm), when, each)
         yield from _of_injected(vm, wanted.emulated, when, each)
 
@@ -242,7 +248,13 @@ def _of_nics(vm: VmRecord, bridge: str, when: str, shape: Shape) -> Iterator[Dif
     elif own[0].port not in {"", port_name(vm.mac)}:
         # A stopped VM, or one in its definition, may have no name yet: libvirt takes the defined one.
         yield Difference(
-            "port", vm.host, vm.id, f"{when}NIC の口（パケット規則の対象）", port_name(vm.mac), own[0].port, "apply-network"
+            "port",
+            vm.host,
+            vm.id,
+            f"{when}NIC の口（パケット規則の対象）",
+            port_name(vm.mac),
+            own[0].port,
+            "apply-network",
         )
 
 
@@ -271,18 +283,18 @@ def _of_disks(vm: VmRecord, domain: Domain, here: HostObservation) -> Iterator[D
     names = {disk.name: disk for disk in vm.disks}
     attached: set[str] = set()
     seed = False
-    for disk in domain.shape.disks:
-        name, above = _planned(disk, names, here, vm)
+    for there in domain.shape.disks:
+        name, above = _planned(there, names, here, vm)
         if name and above:
-            yield _snapshot(vm, disk.path or disk.volume)
+            yield _snapshot(vm, there.path or there.volume)
         if name in names:
             attached.add(name)
         elif name:
             seed = True
         else:
             yield Difference(
-                "disk", vm.host, vm.id, "ディスク", "", disk.path or f"{disk.pool}/{disk.volume}", "",
-                f"計画にないディスクです。virsh detach-disk {vm.id} {disk.target} で外してください",
+                "disk", vm.host, vm.id, "ディスク", "", there.path or f"{there.pool}/{there.volume}", "",
+                f"計画にないディスクです。virsh detach-disk {vm.id} {there.target} で外してください",
             )  # fmt: skip
     for disk in vm.disks:
         pool, volume = here.pool(disk.pool), here.volume(disk.pool, disk.name)
@@ -297,7 +309,9 @@ def _of_disks(vm: VmRecord, domain: Domain, here: HostObservation) -> Iterator[D
         if volume is not None and volume.capacity != round(disk.size_gib * GIB):
             yield _size(vm, disk, volume.capacity)
     if not seed:
-        yield Difference("disk", vm.host, vm.id, "シード", "接続", "", "", f"停止してから kumiai deploy --adopt {vm.id}")
+        yield Difference(
+            "disk", vm.host, vm.id, "シード", "接続", "", "", f"停止してから kumiai deploy --adopt {vm.id}"
+        )
 
 
 def _size(vm: VmRecord, disk: DiskRecord, capacity: int) -> Difference:

@@ -205,7 +205,11 @@ def of_double(vm: str, places: Sequence[str], host: str) -> Refusal:
 def of_small_disk(vm: str, disk: DiskRecord, capacity: int) -> Refusal:
     """For a disk that the plan has larger than it is: the program leaves its size alone."""
     return Refusal(
-        vm, disk.name, f"ディスクの大きさの変更（{capacity / 2**30:g} GiB → {disk.size_gib:g} GiB）", DROPPED, "grow-disk"
+        vm,
+        disk.name,
+        f"ディスクの大きさの変更（{capacity / 2**30:g} GiB → {disk.size_gib:g} GiB）",
+        DROPPED,
+        "grow-disk",
     )
 
 
@@ -252,5 +256,7 @@ def _same_macs(change: Change) -> bool:
 
 
 def _fewer(change: Change) -> bool:
-    counts = [len(found) if isinstance(found := inputs.get("disks"), list) else 0 for inputs in (change.old, change.new)]
+    counts = [
+        len(found) if isinstance(found := inputs.get("disks"), list) else 0 for inputs in (change.old, change.new)
+    ]
     return counts[1] < counts[0]

@@ -34,12 +34,16 @@ class NetworkAnswer:
     unknown: str = ""
 
 
-def check(layout: Layout, wires: Uplinks, uris: Mapping[str, str], gateways: Mapping[str, Connection]) -> list[NetworkAnswer]:
+def check(
+    layout: Layout, wires: Uplinks, uris: Mapping[str, str], gateways: Mapping[str, Connection]
+) -> list[NetworkAnswer]:
     """The answers of the hosts of `uris` and of the gateways of their sites, each within its deadline.
 
     Raises RefusalError when the plan's networks cannot be had over these uplinks at all.
     """
-    sites = [site for site in dict.fromkeys(host.site for host in layout.hosts if host.id in uris) if site in wires.gateways]
+    sites = [
+        site for site in dict.fromkeys(host.site for host in layout.hosts if host.id in uris) if site in wires.gateways
+    ]
     asked: list[tuple[segmentation.HostNetwork, Connection | None]] = []
     for host in layout.hosts:
         if host.id in uris:

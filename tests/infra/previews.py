@@ -103,9 +103,7 @@ class Recorder:
         self.root = root
         self.base = plans.write(root / "plan", tenants=1)
         self.lab = lab.up(root / "lab", plan=self.base.path, bridges=True, progress=print)
-        deploy.deploy(
-            self.base.path, state=root / "state", domain_type="qemu", uris=self.lab.uris_file, progress=print
-        )
+        deploy.deploy(self.base.path, state=root / "state", domain_type="qemu", uris=self.lab.uris_file, progress=print)
         self.environment = deploy.engine_environment(root / "state")
 
     def record(self, case: dict[str, Any], *, streaming: bool = False) -> str:

@@ -121,8 +121,8 @@ def test_a_fact_over_hosts_is_known_by_host_and_one_that_fails_has_its_default(b
         "one",
         book(
             block("fact", id="load", title="負荷", on="layout.hosts", run="ask-load", parse="integer", default="'0'"),
-            block("fact", id="sizes", title="大きさ", on="host('kvm01')", each='{disk: "vm_by_id(\'t00-s00-ap-01\').disks"}',
-                  run="ask-size {{ disk.name }}", parse="integer"),
+            block("fact", id="sizes", title="大きさ", on="host('kvm01')",
+                  each='{disk: "vm_by_id(\'t00-s00-ap-01\').disks"}', run="ask-size {{ disk.name }}", parse="integer"),
             block("fact", id="none", title="なし", on="'[]'", run="ask-nobody"),
             step("a", apply="do {{ facts.load['kvm02'] }} {{ facts.sizes['t00-s00-ap-01-data'] }} {{ facts.none }}"),
         ),
