@@ -192,7 +192,7 @@ class Stand:
 
     def revive(self) -> None:
         """What systemd does on a real host: starts a libvirtd that died."""
-        lab.up(self.lab.state_dir, plan=self.plan.path)
+        lab.up(self.lab.state_dir, plan=self.plan.path, bridges=True)
 
     def unmake(self, vms: Collection[str], *, everything: bool = False) -> None:
         """Takes VMs away, all but their data volumes, from host and record: the next deployment makes them again.
@@ -281,7 +281,7 @@ class Stand:
 def standing(root: Path, *, by_ssh: bool = False) -> Iterator[Stand]:
     """The laboratory with nothing built yet; taken down at the end, whatever happened."""
     plan = plans.write(root / "plan", tenants=1)
-    running = lab.up(root / "lab", plan=plan.path)
+    running = lab.up(root / "lab", plan=plan.path, bridges=True)
     stand = Stand(root, plan, running, by_ssh)
     try:
         yield stand

@@ -77,7 +77,7 @@ def hosts(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for name in FOREIGN:
             patch.delenv(name, raising=False)
-        running = lab.up(root / "lab", plan=plan.path)
+        running = lab.up(root / "lab", plan=plan.path, bridges=True)
         try:
             yield Hosts(root, plan, running)
         finally:
@@ -167,7 +167,7 @@ def test_a_host_that_is_down_keeps_only_its_own_vms_back(hosts):
         assert any(vm in line for line in told for vm in hosts.planned("kvm02", "t01"))
         assert hosts.defined("kvm01") == hosts.planned("kvm01", "t00") | hosts.planned("kvm01", "t01")
     finally:
-        lab.up(hosts.root / "lab", plan=hosts.plan.path)
+        lab.up(hosts.root / "lab", plan=hosts.plan.path, bridges=True)
     assert hosts.defined("kvm02") == before
     again = hosts.deploy("state")
     assert again.complete
@@ -190,7 +190,7 @@ def test_standing_vms_of_a_host_that_is_down_are_left_as_they_are(hosts):
         with pytest.raises(DeployError, match="どのホストにも接続できません"):
             hosts.deploy("state", skip_hosts=["kvm01"])
     finally:
-        lab.up(hosts.root / "lab", plan=hosts.plan.path)
+        lab.up(hosts.root / "lab", plan=hosts.plan.path, bridges=True)
 
 
 def test_a_host_that_goes_down_during_the_update_is_left_out_from_then_on(hosts):
@@ -219,7 +219,7 @@ def test_a_host_that_goes_down_during_the_update_is_left_out_from_then_on(hosts)
         assert any("kvm02 が答えなくなったので" in line for line in told)
         assert result.stacks[-1].down == ("kvm02",)
     finally:
-        lab.up(hosts.root / "lab", plan=hosts.plan.path)
+        lab.up(hosts.root / "lab", plan=hosts.plan.path, bridges=True)
     again = hosts.deploy("state")
     assert again.complete
     assert sum(stack.created for stack in again.stacks) == len(gone)
