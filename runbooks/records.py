@@ -64,6 +64,8 @@ class Header(RunbookRecord):
     impact: Line
     destructive: bool = False
     deadline_s: Seconds = 900
+    unfit_plan: bool = False
+    """Also runs on a plan that does not fit: in the reduced operation after a disaster there is no other."""
     on_failure: Literal["rollback", "stop"] = "rollback"
     """`stop`: steps that are done stay done (a long evacuation); the run can be resumed."""
 

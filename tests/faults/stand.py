@@ -230,6 +230,16 @@ class Stand:
         process.wait(DEADLINE_S)
         return killed
 
+    def during(self, act: Callable[[], bool], *options: str) -> int:
+        """Runs a deployment and acts (again and again until that answers True); the deployment's exit code."""
+        process = self.begin(*options)
+        acted = False
+        while process.poll() is None:
+            acted = acted or act()
+            time.sleep(0.005)
+        assert acted, self.said()
+        return process.returncode
+
 
 @contextmanager
 def standing(root: Path) -> Iterator[Stand]:
