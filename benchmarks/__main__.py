@@ -2,11 +2,12 @@
 
 import argparse
 
-from . import licence_count, licence_split, nation, nation_loop, plan_pilot
+from . import licence_count, licence_split, nation, nation_loop, pilot_deploy, plan_pilot
 from .peers import comparison
 
 MEASUREMENTS = {
     "plan-pilot": plan_pilot.main,
+    "pilot-deploy": pilot_deploy.main,
     "licence-count": licence_count.main,
     "licence-split": licence_split.main,
     "nation": nation.main,

@@ -150,6 +150,8 @@ def _flows(references: _References) -> None:
 
 
 def _is_network(text: str) -> bool:
+    if "%" in text:  # the scope of an address may hold anything
+        return False
     try:
         ipaddress.ip_network(text, strict=False)
     except ValueError:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from infra.observed import HostObservation, Unreachable
 from infra.refusal import RefusalError, some
 from infra.settings import Settings
 from layout.records import HostRecord, Layout, VmRecord
 
 if TYPE_CHECKING:
     from layout.folder import PlanFolder
+
+Observations = Mapping[str, HostObservation | Unreachable]
 
 HOSTS_PREFIX = "hosts-"
 SUPPORTED_POOLS = ("dir",)
@@ -92,19 +95,94 @@ def require_not_older(layout: Layout, deployed: Deployed) -> None:
         )
 
 
-def require_in_place(vms: Iterable[VmRecord], deployed: Deployed) -> None:
-    """Raises RefusalError when the plan has an existing VM on another host than where it was built.
+def require_lineage(layout: Layout, digest: str, deployed: Deployed) -> None:
+    """Raises RefusalError unless the plan is the one that stands, or was made from it with `--keep`.
 
-    The provider does not notice a changed host: it would report success and leave the VM where it is.
+    `digest` is that of the plan's own layout. Another plan of the same estate has other MACs and hosts for the same
+    names. A stack that never said from which layout it was built is let through: there is nothing to compare with.
     """
+    standing = deployed.outputs.get("layout_digest")
+    if not standing or standing == digest or standing in layout.lineage:
+        return
+    raise RefusalError(
+        f"この計画は、構築済みの計画（layout.json の SHA-256 {str(standing)[:12]}…）を引き継いでいません。"
+        "kumiai plan ESTATE -o DIR --keep 構築済みの計画 で作った計画を指定してください"
+    )
+
+
+def moved(vms: Iterable[VmRecord], deployed: Deployed) -> tuple[tuple[VmRecord, str], ...]:
+    """VMs of which something exists, that the plan has on another host than where they were built, and that host."""
     placement = deployed.outputs.get("placement") or {}
+    found = []
     for vm in vms:
         known = placement.get(vm.id)
         exists = vm.id in deployed.resources or any(disk.name in deployed.resources for disk in vm.disks)
         if known is not None and known != vm.host and exists:
+            found.append((vm, str(known)))
+    return tuple(found)
+
+
+def require_in_place(
+    vms: Iterable[VmRecord], deployed: Deployed, look: Callable[[frozenset[str]], Observations] | None = None
+) -> None:
+    """Raises RefusalError when the plan has an existing VM on another host than where it really runs.
+
+    The provider does not notice a changed host: it would report success and leave the VM where it is. After a
+    migration the state still names the old host; so the hosts are asked: `look(hosts)` answers what they run. The
+    plan is accepted when the VM is on its new host and nowhere else. Without `look` nothing but the state counts.
+    """
+    away = moved(vms, deployed)
+    if not away:
+        return
+    involved = frozenset(host for vm, known in away for host in (vm.host, known))
+    seen = {} if look is None else look(involved)
+    for vm, known in away:
+        problem = not_arrived(vm, known, seen)
+        if problem:
+            raise RefusalError(problem)
+
+
+def not_arrived(vm: VmRecord, known: str, seen: Observations) -> str:
+    """Why the VM that was built on `known` does not count as moved to its planned host; empty when it does."""
+    told = f"仮想サーバ「{vm.id}」は {known} にあり、この計画では {vm.host} です"
+    remedy = "移動は運用手順書で行ってください（kumiai runbook run migrate-vm）"
+    new, old = seen.get(vm.host), seen.get(known)
+    if new is None:
+        return f"{told}。{remedy}"
+    if isinstance(new, Unreachable):
+        return f"{told}。{vm.host} に問い合わせできないので、移動が済んだか分かりません（{new.reason}）"
+    if isinstance(old, Unreachable):
+        return f"{told}。{known} に問い合わせできないので、まだ {known} にあるかもしれません（{old.reason}）"
+    places = [host for host, each in seen.items() if isinstance(each, HostObservation) and each.domain(vm.id)]
+    if places == [vm.host]:
+        return ""
+    if not places:
+        return f"{told}が、どちらにも見当たりません。確かめてから、{remedy}"
+    if vm.host in places:
+        return f"仮想サーバ「{vm.id}」が {some(sorted(places))} の両方に定義されています。{known} のほうを確かめて消してください"
+    return f"{told}。{remedy}"
+
+
+def require_absent(vms: Iterable[VmRecord], seen: Observations) -> None:
+    """Raises RefusalError where a VM that is to be made is on its host already, or its pool cannot be used.
+
+    Hosts that do not answer are passed over: the provider will say so itself.
+    """
+    for vm in vms:
+        there = seen.get(vm.host)
+        if not isinstance(there, HostObservation):
+            continue
+        if there.domain(vm.id) is not None:
             raise RefusalError(
-                f"仮想サーバ「{vm.id}」は {known} にあり、この計画では {vm.host} です。移動は運用手順書で行ってください"
+                f"仮想サーバ「{vm.id}」が、Pulumi の状態にないまま {vm.host} にあります。"
+                f"kumiai deploy --adopt {vm.id} か --remove-orphan {vm.id} で片付けてください"
             )
+        for disk in vm.disks:
+            pool = there.pool(disk.pool)
+            if pool is not None and not pool.active:
+                raise RefusalError(
+                    f"ホスト「{vm.host}」のプール「{disk.pool}」が停止しています。virsh pool-start {disk.pool} で起動してください"
+                )
 
 
 def uri_of(host: HostRecord, settings: Settings) -> str:

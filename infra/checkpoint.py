@@ -228,6 +228,23 @@ def tidied(deployment: Mapping[str, Any], forgotten: frozenset[Thing] = frozense
     return {**rest, "resources": kept}
 
 
+def rewrite(files: Files, deployment: Mapping[str, Any]) -> None:
+    """Puts another record in the place of the stack's; the one before becomes the backend's backup copy.
+
+    Raises CheckpointError, OSError.
+    """
+    document = _whole(files.state)
+    if document is None:
+        raise CheckpointError(f"{files.state}: 状態ファイルを読めません")
+    backup = files.state.with_name(files.state.name + ".bak")
+    write_whole(backup, files.state.read_bytes())
+    document["checkpoint"]["latest"] = dict(deployment)
+    write_whole(files.state, json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode())
+    for path in (backup, files.state):
+        # The backend's note of the digest of what was there; it makes a new one.
+        path.with_name(path.name + ".attrs").unlink(missing_ok=True)
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Writes a file so that after a crash there is the old one or the new one. Raises OSError."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")

@@ -172,6 +172,16 @@ def _state(hosts: Hosts, thing: Thing) -> str:
     return hosts.virsh(thing.host, "domstate", thing.name).strip()
 
 
+def rename(hosts: Hosts, thing: Thing, name: str) -> None:
+    """Gives a VM that stands still another name. Raises LeftoverError for one that runs, SilentHostError."""
+    if _state(hosts, thing) != "shut off":
+        raise LeftoverError(
+            f"{thing} は、動いている間は元の名前 {name} に戻せません。"
+            f"利用者に断って停止（virsh shutdown {thing.name}）してから、もう一度実行してください"
+        )
+    hosts.virsh(thing.host, "domrename", thing.name, name)
+
+
 def remove_pool(hosts: Hosts, thing: Thing) -> None:
     """Takes a half-made pool out of libvirt; its folder and what lies in it stay. Raises SilentHostError."""
     if thing.name in hosts.virsh(thing.host, "pool-list", "--name").split():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -30,13 +31,15 @@ __all__ = [
     "Ground",
     "LeftoverError",
     "attempt",
+    "found_again",
     "marks",
+    "mend",
     "only_one",
     "settle",
     "unfinished",
 ]
 
-ERRORS = (BusyError, CheckpointError, LeftoverError)
+ERRORS = (BusyError, CheckpointError, LeftoverError, SilentHostError)
 """What a deployment tells its user in one line."""
 
 
@@ -66,35 +69,68 @@ class Ground:
         return {image.volume: image for image in self.images.values()}
 
 
+def mend(ground: Ground, stacks: Iterable[str]) -> None:
+    """Puts copies in the place of damaged records. First of all: one of them fails every question to the engine.
+
+    Raises BusyError, CheckpointError.
+    """
+    for stack in stacks:
+        files = checkpoint.files_of(ground.running.environment, stack)
+        if files is not None:
+            # First the lock: the record of a stack that is being updated changes under our hands.
+            for done in checkpoint.unlock(files):
+                ground.progress(done)
+            mended = checkpoint.mend(files, ground.state / "damaged")
+            if mended:
+                ground.progress(mended)
+
+
 def settle(ground: Ground, stack: str) -> None:
     """Makes the stack fit to be updated after any end of the run before; tells `progress` what it did.
 
     Raises BusyError while somebody else works on the stack, CheckpointError when its record is lost, LeftoverError for
     what must be judged by a person. A host that does not answer keeps its leftovers for a later run.
     """
-    files = checkpoint.files_of(ground.running.environment, stack)
-    if files is not None:
-        # First the lock: the record of a stack that is being updated changes under our hands.
-        for done in checkpoint.unlock(files):
-            ground.progress(done)
-        mended = checkpoint.mend(files, ground.state / "damaged")
-        if mended:
-            ground.progress(mended)
+    mend(ground, [stack])
     record = ground.record(stack)
     before = intent.read(ground.state, stack)
     suspects = {thing for thing in _suspects(record, before) if not thing.among(record.standing)}
     macs = {vm.id: vm.mac for vm in ground.layout.vms} | dict(before.macs if before else {})
-    for host in sorted({thing.host for thing in suspects}):
-        here = {thing for thing in suspects if thing.host == host}
-        if host not in ground.uris:
-            continue
-        try:
-            _clear_host(ground, stack, host, here, macs)
-        except SilentHostError as error:
-            ground.progress(f"{stack}：前の構築の残りを確かめられません（{error}）")
+    concerned = sorted({thing.host for thing in suspects} & set(ground.uris))
+    with ThreadPoolExecutor(max_workers=8) as pool:  # a guest may take its time to shut down
+        cleared = [
+            pool.submit(_clear_host, ground, stack, host, {thing for thing in suspects if thing.host == host}, macs)
+            for host in concerned
+        ]
+    for each in cleared:
+        each.result()
     if record.untidy:
         _tidy(ground, stack)
         ground.progress(f"{stack}：途中で止まった構築の記録を片付けました")
+
+
+def found_again(ground: Ground, vm: Thing, uuid: str) -> bool:
+    """Whether the VM that a record knows by this UUID is on its host, under whatever name; then it has its own again.
+
+    A VM that was renamed by hand looks deleted. Made anew it would stand on the same disks as the renamed one. Raises
+    LeftoverError where it is on another host, runs under the other name, or a host does not answer.
+    """
+    for host in sorted(ground.uris):
+        try:
+            name = ground.hosts.ask(host, [f"domname {uuid}"])[f"domname {uuid}"].strip()
+        except SilentHostError as error:
+            raise LeftoverError(f"{vm} を探せません（{error}）。すべてのホストが応答してから実行してください") from None
+        if not name:
+            continue
+        if host != vm.host:
+            raise LeftoverError(
+                f"仮想サーバ {vm.name} は {host} で見つかりました。運用手順書 migrate-vm で戻してください"
+            )
+        if name != vm.name:
+            leftovers.rename(ground.hosts, Thing(host, "domain", "", name), vm.name)
+            ground.progress(f"{host} の仮想サーバ {name} を、元の名前 {vm.name} に戻しました")
+        return True
+    return False
 
 
 @contextmanager
@@ -181,6 +217,13 @@ def _pools(things_: Iterable[Thing]) -> list[str]:
 
 
 def _clear_host(ground: Ground, stack: str, host: str, suspects: set[Thing], macs: Mapping[str, str]) -> None:
+    try:
+        _clear_answering(ground, stack, host, suspects, macs)
+    except SilentHostError as error:
+        ground.progress(f"{stack}：前の構築の残りを確かめられません（{error}）")
+
+
+def _clear_answering(ground: Ground, stack: str, host: str, suspects: set[Thing], macs: Mapping[str, str]) -> None:
     hosts, tell = ground.hosts, ground.progress
     seen = leftovers.look_until_still(hosts, host, _pools(suspects))
     found = {Thing(host, each.kind, each.pool, name) for each in suspects for name in seen.names(each)}
@@ -212,11 +255,15 @@ def _clear_volume(ground: Ground, thing: Thing) -> None:
 
 
 def _tidy(ground: Ground, stack: str) -> None:
-    deployment = checkpoint.export(ground.running.project, ground.running.environment, stack)
-    tidy = {"version": 3, "deployment": checkpoint.tidied(deployment or {})}
+    running = ground.running
+    deployment = checkpoint.tidied(checkpoint.export(running.project, running.environment, stack) or {})
+    files = checkpoint.files_of(running.environment, stack)
+    if files is not None:
+        checkpoint.rewrite(files, deployment)
+        return
     path = ground.state / f"{stack}.tidy.json"
     try:
-        checkpoint.write_whole(path, json.dumps(tidy, ensure_ascii=False).encode())
-        ground.running.command("stack", "import", "--stack", stack, "--file", str(path))
+        checkpoint.write_whole(path, json.dumps({"version": 3, "deployment": deployment}).encode())
+        running.command("stack", "import", "--stack", stack, "--file", str(path))
     finally:
         path.unlink(missing_ok=True)

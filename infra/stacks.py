@@ -149,7 +149,7 @@ def _attempt(work: Work, stack: str, left_out: tuple[str, ...]) -> StackResult:
     look = () if ground.record(stack).standing else ("--skip-preview",)
 
     def tell(done: int, seconds: float) -> None:
-        work.progress(f"{stack}：{done} 件まで終わりました（{seconds:.0f} 秒）")
+        work.progress(f"{stack}：操作 {done} 件まで終わりました（{seconds:.0f} 秒）")
 
     with recovery.attempt(ground, stack):
         done = running.run(stack, "up", "--yes", *look, *common, *options, deadline_s=deadline_s, tell=tell)

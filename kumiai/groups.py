@@ -8,7 +8,9 @@ from . import (
     calibrate,
     compare,
     deploy,
+    drift,
     estate_files,
+    guard,
     imports,
     lab,
     licences,
@@ -37,6 +39,8 @@ sweep.register(app)
 licences.register(app)
 report.register(app)
 deploy.register(app)
+guard.register(app)
+drift.register(app)
 network.register(app)
 lab.register(app)
 runbook.register(app)

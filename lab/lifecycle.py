@@ -108,12 +108,14 @@ def _power(where: Places, state: State, names: Iterable[str]) -> State:
     """Starts these hosts and gateways on the underlay, with an sshd and a port; the record knows of each at once."""
     switch = network.member(state, SWITCH)
     for name in names:
+        hosts_of.boot_run(where, name)
         member = start(where, name, hosts_of.folders(where, name, state.plan))
         others = tuple(each for each in state.namespaces if each.name != name)
         state = replace(state, namespaces=(*others, member))
         save(where, state)
         underlay.plug_in(where, switch, member, state.plan)
         ssh.start(where, [member])
+        network.restore(where, member)
         state = _forward(where, state, name)
     return state
 
@@ -188,13 +190,17 @@ def power_off(state_dir: Path | None, name: str) -> None:
     where = places(state_dir)
     with locked(where):
         member = network.member(running(where), name)
+        forwarding.connect_nowhere(where, name)
         left = processes.end([member.holder, member.launcher])
         if left:
             raise LabUnavailable(f"{name} の電源を切れません（プロセス {left[0].pid} が終了しません）")
 
 
 def power_on(state_dir: Path | None) -> Lab:
-    """Starts again every host and gateway that has no power, and whatever else has died. Guests stay off."""
+    """Starts again every host and gateway that has no power, and whatever else has died.
+
+    As after any power cut, libvirtd starts the guests that are to start with their host.
+    """
     require_root()
     where = places(state_dir)
     with locked(where):

@@ -136,7 +136,7 @@ def _networks(layout: Layout) -> Iterator[str]:
         if not 576 <= network.mtu <= 65535:
             yield f"ネットワーク「{network.id}」: MTU {network.mtu} は 576〜65535 ではありません"
         try:
-            subnet = ipaddress.ip_network(network.subnet)
+            subnet = ipaddress.ip_network(network.subnet.replace("%", "no scope"))
         except ValueError:
             yield f"ネットワーク「{network.id}」: サブネットとして読めません（{network.subnet[:40]}）"
             continue
@@ -241,6 +241,8 @@ def _naive(time: datetime | None) -> bool:
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """The address in `10.1.2.3` or `10.1.2.3/24`."""
+    if "%" in text:  # the scope of an address may hold anything
+        return None
     try:
         return ipaddress.ip_interface(text).ip
     except ValueError:

@@ -30,6 +30,8 @@ PROTOCOLS = ("tcp", "udp", "icmp")
 def problems(layout: Layout) -> Iterator[str]:
     """Every harmful name of the layout, one Japanese line each."""
     yield from _steering("estate.name", [layout.estate.name])
+    if not _DIGEST.fullmatch(layout.estate.digest):
+        yield f"estate.digest: 16 進数ではありません（{layout.estate.digest[:80]}）"
     yield from _ids("ホスト", (host.id for host in layout.hosts))
     yield from _ids("ホスト集合", (hosts.id for hosts in layout.host_sets))
     yield from _ids("VM", (vm.id for vm in layout.vms))
@@ -74,7 +76,10 @@ def _used(layout: Layout) -> dict[str, set[str]]:
     vms, networks, hosts = layout.vms, layout.networks, layout.hosts
     ends = [end for flow in layout.flows for end in (flow.source, flow.destination)]
     return {
-        "拠点": {vm.site for vm in vms} | {network.site for network in networks} | {host.site for host in hosts},
+        "拠点": {vm.site for vm in vms}
+        | {network.site for network in networks}
+        | {host.site for host in hosts}
+        | {bound.site for bound in layout.bounds},
         "団体": {vm.tenant for vm in vms}
         | {network.tenant for network in networks}
         | {end.tenant or "" for end in ends},
@@ -125,6 +130,8 @@ def _flow(flow: FlowRecord) -> Iterator[str]:
 
 
 def _is_network(text: str) -> bool:
+    if "%" in text:  # the scope of an address may hold anything
+        return False
     try:
         ipaddress.ip_network(text, strict=False)
     except ValueError:

@@ -56,7 +56,7 @@ def openings(layout: Layout) -> tuple[Opening, ...]:
 def overlaps(layout: Layout) -> dict[str, tuple[str, ...]]:
     """Networks whose subnet overlaps that of others, by id, with the ids of those others."""
     found: dict[str, list[str]] = {}
-    spans = sorted((subnet_of(network), network.id) for network in layout.networks)
+    spans = sorted((subnet, network.id) for network in layout.networks if (subnet := ipv4_subnet(network)) is not None)
     open_: list[tuple[IPv4Network, str]] = []
     for subnet, name in spans:
         open_ = [each for each in open_ if each[0].broadcast_address >= subnet.network_address]
@@ -70,6 +70,14 @@ def overlaps(layout: Layout) -> dict[str, tuple[str, ...]]:
 def subnet_of(network: NetworkRecord) -> IPv4Network:
     """The network's subnet. Raises ValueError for one that is not IPv4: guests have no IPv6 here."""
     return IPv4Network(network.subnet)
+
+
+def ipv4_subnet(network: NetworkRecord) -> IPv4Network | None:
+    """The network's subnet, or None for one that is not IPv4."""
+    try:
+        return subnet_of(network)
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True)
@@ -137,6 +145,7 @@ class _Resolver:
         self.networks = {network.id: network for network in layout.networks}
         self.vms = layout.vms
         self.overlaps = overlaps(layout)
+        self.subnets = [(n, subnet) for n in layout.networks if (subnet := ipv4_subnet(n)) is not None]
 
     def opening(self, number: int, flow: FlowRecord) -> Opening:
         nothing = End((), ())
@@ -193,7 +202,7 @@ class _Resolver:
             span = IPv4Network(text)
         except ValueError:
             raise _RefusedFlowError(f"{side}のアドレス「{text[:60]}」を IPv4 として読めません") from None
-        touched = [network for network in self.networks.values() if subnet_of(network).overlaps(span)]
+        touched = [network for network, subnet in self.subnets if subnet.overlaps(span)]
         inside = [
             network
             for network in touched

@@ -48,17 +48,17 @@ def _hosts(kept: Keeping, layout: Layout) -> Iterator[ChangeRecord]:
         if name not in before:
             yield change("host", "added", name, reason=FROM_ESTATE, runbook="add-host")
         else:
-            yield from _host(before[name], host)
+            yield from _host(before[name], host, without=name in kept.without)
 
 
-def _host(before: HostRecord, after: HostRecord) -> Iterator[ChangeRecord]:
+def _host(before: HostRecord, after: HostRecord, *, without: bool) -> Iterator[ChangeRecord]:
     sizes = ("site", "sockets", "socket_capacity", "cores_per_socket", "threads_per_core", "memory_mib", "disk_gib")
     for name in (*sizes, "model", "io_mib_s", "uri"):
         old, new = getattr(before, name), getattr(after, name)
         if old != new:
             runbook = "replace-host" if name in sizes else ""
             yield change("host", "changed", after.id, name, str(old), str(new), reason=FROM_ESTATE, runbook=runbook)
-    if before.spare != after.spare:
+    if before.spare != after.spare and not without:
         words = {True: "予備", False: "使用"}
         reason = "予備にするホストを選び直したため"
         yield change("host", "changed", after.id, "spare", words[before.spare], words[after.spare], reason=reason)

@@ -9,6 +9,7 @@ from layout.wareki import fiscal_year_name, wareki, wareki_time
 from .bill_section import bill_section, remedy_section
 from .figures import number, share
 from .ground_section import assumptions_section, bounds_section, checks_section, making_section
+from .isolation_section import isolation_section, responsibility_section
 from .licence_section import licence_section
 from .load_section import load_section
 from .markup import Markup, Part, join, table, tag
@@ -31,6 +32,8 @@ def render(record: ReportRecord) -> str:
         ("remedies", "不足への対応策", remedy_section(record)),
         ("bill", "費用と負担", bill_section(record)),
         ("simulation", "模擬", simulation_section(record)),
+        ("isolation", "通信の可否", isolation_section(record)),
+        ("responsibility", "責任分界", responsibility_section(record)),
         ("bounds", "下限との差", bounds_section(record)),
         ("assumptions", "仮定値に依存するもの", assumptions_section(record)),
         ("checks", "検査の結果", checks_section(record)),

@@ -18,6 +18,7 @@ from layout.records import Bound, CheckVerdict, HostRecord, MisfitRecord, PeakRe
 from layout.simulation_records import PlanSimulation
 
 from . import saved
+from .isolation import Isolation, Responsibility, isolation, responsibilities
 from .ledgers import Ledgers, ledgers
 from .load import WeekLoad, host_peaks, week_load
 
@@ -121,6 +122,8 @@ class ReportRecord:
     estate_digest: str
     layout_digest: str
     timings_s: dict[str, float]
+    isolation: Isolation
+    responsibilities: tuple[Responsibility, ...]
     missing: tuple[str, ...]
     """Results that were not made yet, one Japanese line each."""
 
@@ -173,6 +176,8 @@ def gather(plan: PlanFolder) -> ReportRecord:
         estate_digest=run.estate_digest,
         layout_digest=plan.layout_digest,
         timings_s=run.timings_s,
+        isolation=isolation(plan),
+        responsibilities=responsibilities(plan),
         missing=tuple(missing),
     )
 

@@ -46,6 +46,10 @@ figcaption small{font-weight:400;margin-left:6px}
 .chart text{font-family:inherit}
 .legend{list-style:none;display:flex;flex-wrap:wrap;gap:3px 16px;margin:6px 0 0;padding:0;font-size:13.5px}
 .legend i{display:inline-block;width:13px;height:13px;border-radius:2px;margin-right:6px;vertical-align:-2px}
+.matrix th,.matrix td{padding:2px 3px;text-align:center;min-width:0}
+.matrix tbody th{text-align:left;min-width:12em}
+.matrix .open{font-weight:700;color:var(--good)}.matrix .shut{color:#aab2ba}.matrix .same{color:var(--soft)}
+.guess{color:var(--warn)}
 details{margin:8px 0 14px}
 summary{cursor:pointer;color:var(--accent);font-size:14px}
 .findings{padding-left:22px;margin:6px 0}

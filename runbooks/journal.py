@@ -101,6 +101,9 @@ class Journal:
                 )
             before, seq = entry.hash, entry.seq
             yield entry
+        if broken is not None and not lines[-1]:
+            # Only a line without its end can have been cut off by a crash.
+            raise JournalError(f"{self.path}:{len(lines) - 1}: 記録の行が壊れています（改ざんの疑い）")
 
     def of_run(self, run: str) -> list[Entry]:
         """The entries of a run. Raises JournalError."""

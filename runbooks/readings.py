@@ -41,6 +41,7 @@ def collect(session: Session, scope: Scope, *, resumed: bool = False, rehearsing
         if isinstance(record, Precondition) and record.once and resumed:
             continue
         values: list[tuple[Instance, Any]] = []
+        before = len(found)
         for instance in instances(scope, record, resumed=resumed):
             command = templates.command(record.run, instance.names)
             phase = "fact" if isinstance(record, Fact) else "precondition"
@@ -49,7 +50,10 @@ def collect(session: Session, scope: Scope, *, resumed: bool = False, rehearsing
             except UnreachableError as error:
                 if not rehearsing:
                     raise
-                found.append(Found(instance.key, record.title, instance.machine, command, False, said=str(error)))
+                fact = isinstance(record, Fact)
+                found.append(
+                    Found(instance.key, record.title, instance.machine, command, False, is_fact=fact, said=str(error))
+                )
                 continue
             if isinstance(record, Fact):
                 one = _fact(session, record, instance, command, done, rehearsing=rehearsing)
@@ -57,7 +61,8 @@ def collect(session: Session, scope: Scope, *, resumed: bool = False, rehearsing
             else:
                 one = _precondition(record, instance, command, done)
             found.append(one)
-        if isinstance(record, Fact):
+        # While rehearsing, a fact that could not be had stays unknown, and so does what depends on it.
+        if isinstance(record, Fact) and all(each.holds for each in found[before:]):
             scope.facts[record.id] = _gathered(values)
     return found
 

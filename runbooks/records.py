@@ -145,6 +145,8 @@ class Step(RunbookRecord):
     """Needs root on the host: `sudo -n` where the login is another user."""
     keep_output: bool = False
     """The output of `apply` itself goes into the journal (bounded), not only its digest."""
+    commit: bool = False
+    """Point of no return: once this step is done, a later failure undoes nothing up to here."""
     tolerate_percent: Annotated[int, Field(ge=0, le=100)] = 0
     """Of several instances, how many percent may fail without ending the run; it still ends as failed."""
 

@@ -7,7 +7,7 @@ import re
 import stat
 from pathlib import Path
 
-from layout.secret import HIDDEN, Secret
+from layout.secret import Secret
 
 from .errors import RunbookError
 
@@ -37,8 +37,6 @@ class Blackened:
 
     def __init__(self) -> None:
         self._hidden: list[Secret] = []
-        self.count = 0
-        """How many places were blackened."""
 
     def add(self, secret: Secret) -> None:
         """From here on this one is hidden, whole and line by line."""
@@ -50,7 +48,5 @@ class Blackened:
     def __call__(self, text: str) -> str:
         """The text without any secret."""
         for secret in self._hidden:
-            hidden = secret.hide(text)
-            self.count += hidden.count(HIDDEN) - text.count(HIDDEN)
-            text = hidden
+            text = secret.hide(text)
         return text

@@ -48,7 +48,7 @@ class Session:
     operator: str
     journal: Journal
     transport: Transport
-    tell: Callable[[str], None]
+    listener: Callable[[str], None]
     stop_asked: Callable[[], bool]
     state: Path
     work: Path
@@ -58,6 +58,13 @@ class Session:
     ends: float = float("inf")
     """When the whole run must be over, by the monotonic clock."""
     clock: Callable[[], float] = time.monotonic
+
+    def tell(self, line: str) -> None:
+        """A line for whoever watches. That nobody does any more is no reason to stop half-way: the journal goes on."""
+        try:
+            self.listener(self.black(line))
+        except BrokenPipeError:
+            self.listener = lambda _: None
 
     def note(self, kind: str, **said: object) -> None:
         """A line in the journal."""

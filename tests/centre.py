@@ -102,7 +102,7 @@ class Centre:
         """The counter as the guest tells it on its network (TCP 81); waits for an answer."""
         limit = time.monotonic() + deadline_s
         while True:
-            counted = lab.counter(self.lab.state_dir, vm)
+            counted = lab.counter(self.lab.state_dir, vm, plan=self.plan)
             if counted is not None:
                 return counted
             assert time.monotonic() < limit, f"{vm} tells no counter within {deadline_s} s"

@@ -61,6 +61,8 @@ class Keeper:
             free = ~filler.occupancy.blocked(int(picked[0]), slots.ravel()).reshape(slots.shape).any(axis=1)
             self._note(picked[~free], HELD)
             picked, want = picked[free], want[free]
+            if not len(picked):
+                continue
             filler.put(picked, want, batch.demand)
             # Runs of one job may wait for each other, and were all asked before any of them stood there.
             hasty = want < filler.ready(picked)

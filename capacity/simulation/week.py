@@ -244,6 +244,7 @@ def _vms(
     last = start + timedelta(seconds=length_s + AFTERMATH_S)
     moves = sorted(folder.layout.moves, key=lambda move: move.at)
     begins_on = {vm.id: vm.host for vm in folder.layout.vms}
+    begins_on |= {move.vm: move.from_host for move in reversed(moves) if move.vm in begins_on}
     relocations = []
     for move in moves:
         if move.vm not in vm_rows or move.to_host not in host_rows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..record import ReportRecord
-from . import cost_tables, data_sheets, estimate, ground_sheets, ledger_sheets
+from . import cost_tables, data_sheets, estimate, ground_sheets, isolation_sheets, ledger_sheets
 from .paper import MOST_ROWS, Paper
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -23,6 +23,7 @@ def render(record: ReportRecord, *, most_rows: int = MOST_ROWS) -> bytes:
         cost_tables.by_tenant(paper, bill)
         cost_tables.comparison(paper, bill)
     ledger_sheets.ledger_sheets(paper, record.ledgers, counted=licences is not None)
+    isolation_sheets.isolation_sheets(paper, record)
     ground_sheets.grounds(paper, licences, bill)
     if bill is not None:
         data_sheets.bill_data(paper, bill)
@@ -44,6 +45,12 @@ def _contents(record: ReportRecord) -> list[tuple[str, str, str]]:
         (ledger_sheets.INSTALLED, "台帳", "仮想サーバまたはホストに載る製品 1 つが 1 行"),
         (ledger_sheets.LICENCES, "台帳", "必要なライセンスと保有するライセンス"),
         (ledger_sheets.MEDIA, "台帳", "証書・キー・媒体"),
+    ]
+    if record.isolation.networks:
+        lines.append((isolation_sheets.REACHABILITY, "分離", "接続を開始できるネットワークの組。ほかはすべて遮断"))
+    if record.responsibilities:
+        lines.append((isolation_sheets.RESPONSIBILITY, "分離", "層ごとの、所有する者・運用する者・直す者"))
+    lines += [
         (ground_sheets.GROUNDS, "根拠", "規則・価格・分担方法の出典と、未確認の点"),
     ]
     if record.bill is not None or record.licences is not None:

@@ -5,6 +5,7 @@ Run as a program (standard library only). Everything of one order happens at onc
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import select
@@ -16,6 +17,11 @@ import time
 
 ETH_ALL = 0x0003
 ARP, IPV4 = 0x0806, 0x0800
+IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2  # the DF bit; Python has no names for them
+
+
+def key(target):
+    return json.dumps(target)
 
 
 def mac_bytes(text):
@@ -44,10 +50,106 @@ def ip_frame(mac, to, source, destination, payload=b"spoof", protocol=253):
     return mac_bytes(to) + mac_bytes(mac) + struct.pack("!H", IPV4) + head + payload
 
 
+class Attempt:
+    """ARP, pings and TCP connections to many addresses at once, while this endpoint's own ports go on answering."""
+
+    def __init__(self, identity, listeners, serve):
+        self.identity, self.listeners, self.serve = identity, listeners, serve
+        self.found = {"arp": set(), "ping": set(), "tcp": set()}
+        self.raw = self.icmp = None
+        self.connecting = {}
+
+    def run(self, arp=(), ping=(), tcp=(), size=0, timeout=1.0, wanted=None):
+        """What answers within `timeout` seconds; those in `wanted` are waited for up to ten times as long."""
+        self.arp, self.ping, self.size = arp, ping, size
+        self.wanted = {kind: {key(each) for each in (wanted or {}).get(kind, ())} for kind in self.found}
+        self.open_sockets()
+        self.dial(tcp)
+        started = asked = time.monotonic()
+        self.ask(arp, ping)
+        while time.monotonic() - started <= timeout * (10 if self.missing() else 1):
+            if self.missing() and time.monotonic() - asked > 0.5:
+                asked = time.monotonic()
+                self.ask(self.lost("arp", arp), self.lost("ping", ping))
+            self.listen()
+        for each, _ in self.connecting.values():
+            each.close()
+        for each in (self.raw, self.icmp):
+            if each is not None:
+                each.close()
+        return {kind: sorted(json.loads(each) for each in found) for kind, found in self.found.items()}
+
+    def missing(self):
+        return any(self.wanted[kind] - self.found[kind] for kind in self.found)
+
+    def lost(self, kind, addresses):
+        return [each for each in addresses if key(each) in self.wanted[kind] - self.found[kind]]
+
+    def open_sockets(self):
+        if self.arp:
+            self.raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ARP))
+            self.raw.bind(("eth0", ARP))
+        if self.ping:
+            self.icmp = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+            self.icmp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+            if self.size:
+                self.icmp.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO)
+
+    def dial(self, targets):
+        for address, port in targets:
+            each = socket.socket()
+            each.setblocking(False)
+            if each.connect_ex((address, port)) in (0, errno.EINPROGRESS):
+                self.connecting[each.fileno()] = (each, [address, port])
+            else:
+                each.close()
+
+    def ask(self, arp, ping):
+        mac, own = self.identity
+        for address in arp:
+            self.raw.send(arp_frame(mac, 1, mac, own, address))
+        body = b"ku" + b"\0\1" + b"x" * max(0, self.size - 28)
+        head = struct.pack("!BBH", 8, 0, checksum(struct.pack("!BBH", 8, 0, 0) + body))
+        for address in ping:
+            try:
+                self.icmp.sendto(head + body, (address, 0))
+            except OSError as error:
+                if error.errno not in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EMSGSIZE):
+                    raise
+
+    def listen(self):
+        """Takes what comes in within 50 ms."""
+        poller = select.poll()
+        for each in (self.raw, self.icmp, *self.listeners):
+            if each is not None:
+                poller.register(each, select.POLLIN)
+        for number in self.connecting:
+            poller.register(number, select.POLLIN | select.POLLHUP | select.POLLERR)
+        for number, _event in poller.poll(50):
+            if self.raw is not None and number == self.raw.fileno():
+                frame = self.raw.recv(2048)
+                answering = socket.inet_ntoa(frame[28:32])
+                if frame[20:22] == b"\0\2" and answering in self.arp:
+                    self.found["arp"].add(key(answering))
+            elif self.icmp is not None and number == self.icmp.fileno():
+                packet, peer = self.icmp.recvfrom(65535)
+                if packet[20] == 0 and packet[24:26] == b"ku":
+                    self.found["ping"].add(key(peer[0]))
+            elif number in self.connecting:
+                self.finish(*self.connecting.pop(number))
+        self.serve()
+
+    def finish(self, each, target):
+        """Connected is not enough: the name must come back. What was refused is not found."""
+        with each, contextlib.suppress(OSError):
+            if each.recv(64):
+                self.found["tcp"].add(key(target))
+
+
 class Agent:
     def __init__(self):
         self.listeners = []
-        self.sniffer = None
+        self.sniffer = self.echoing = self.talk = None
 
     def configure(self, commands):
         for command in commands:
@@ -57,7 +159,7 @@ class Agent:
         for port in ports:
             heard = socket.socket()
             heard.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            heard.bind(("0.0.0.0", port))
+            heard.bind(("", port))
             heard.listen(512)
             heard.setblocking(False)
             self.listeners.append(heard)
@@ -73,99 +175,12 @@ class Agent:
                     if error.errno in (errno.EAGAIN, errno.ECONNABORTED):
                         break
                     raise
-                with peer:
-                    try:
-                        peer.send(self.name.encode())
-                    except OSError:
-                        pass  # the caller has gone
+                with peer, contextlib.suppress(OSError):  # the caller may have gone
+                    peer.send(self.name.encode())
 
-    def attempt(self, arp=(), ping=(), tcp=(), size=0, timeout=1.0, wanted=None):
-        """Which of these addresses answer; waits `timeout`, and for those in `wanted` up to ten times as long."""
-        found = {"arp": set(), "ping": set(), "tcp": set()}
-        wanted = {kind: {json.dumps(each) for each in (wanted or {}).get(kind, ())} for kind in found}
-        started = time.monotonic()
-        sockets, connecting = [], {}
-        raw = icmp = None
-        if arp:
-            raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ARP))
-            raw.bind(("eth0", ARP))
-            self.ask_arp(raw, arp)
-            sockets.append(raw)
-        if ping:
-            icmp = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
-            icmp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-            if size:
-                icmp.setsockopt(socket.IPPROTO_IP, 10, 2)  # IP_MTU_DISCOVER: IP_PMTUDISC_DO, the DF bit
-            self.ask_ping(icmp, ping, size)
-            sockets.append(icmp)
-        for address, port in tcp:
-            each = socket.socket()
-            each.setblocking(False)
-            code = each.connect_ex((address, port))
-            if code in (0, errno.EINPROGRESS):
-                connecting[each.fileno()] = (each, [address, port])
-            else:
-                each.close()
-        asked = time.monotonic()
-        while True:
-            now = time.monotonic()
-            missing = any(wanted[kind] - {json.dumps(e) for e in found[kind]} for kind in ("arp", "ping"))
-            missing = missing or bool(wanted["tcp"] - found["tcp"])
-            if now - started > timeout * (10 if missing else 1):
-                break
-            if missing and now - asked > 0.5:
-                asked = now
-                if raw is not None:
-                    self.ask_arp(raw, [a for a in arp if json.dumps(a) in wanted["arp"] and a not in found["arp"]])
-                if icmp is not None:
-                    lost = [a for a in ping if json.dumps(a) in wanted["ping"] and a not in found["ping"]]
-                    self.ask_ping(icmp, lost, size)
-            poller = select.poll()
-            for each in (*sockets, *self.listeners):
-                poller.register(each, select.POLLIN)
-            for number in connecting:
-                poller.register(number, select.POLLIN | select.POLLHUP | select.POLLERR)
-            for number, _event in poller.poll(50):
-                if raw is not None and number == raw.fileno():
-                    frame = raw.recv(2048)
-                    answering = socket.inet_ntoa(frame[28:32])
-                    if frame[20:22] == b"\0\2" and answering in arp:
-                        found["arp"].add(answering)
-                elif icmp is not None and number == icmp.fileno():
-                    packet, peer = icmp.recvfrom(65535)
-                    if packet[20] == 0 and packet[24:26] == b"ku":
-                        found["ping"].add(peer[0])
-                elif number in connecting:
-                    each, target = connecting.pop(number)
-                    try:
-                        # Connected is not enough: the name must come back.
-                        if each.recv(64):
-                            found["tcp"].add(json.dumps(target))
-                    except OSError:
-                        pass  # refused or unreachable: not found
-                    each.close()
-            self.serve()
-        for each, _ in connecting.values():
-            each.close()
-        for each in sockets:
-            each.close()
-        return {"arp": sorted(found["arp"]), "ping": sorted(found["ping"]),
-                "tcp": sorted(json.loads(each) for each in found["tcp"])}  # fmt: skip
-
-    def ask_arp(self, raw, addresses):
-        mac, own = self.identity
-        for address in addresses:
-            raw.send(arp_frame(mac, 1, mac, own, address))
-
-    def ask_ping(self, icmp, addresses, size):
-        body = b"ku" + b"\0\1" + b"x" * max(0, size - 28)
-        head = struct.pack("!BBH", 8, 0, checksum(struct.pack("!BBH", 8, 0, 0) + body))
-        for address in addresses:
-            try:
-                icmp.sendto(head + body, (address, 0))
-            except OSError as error:
-                if error.errno not in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EMSGSIZE):
-                    raise
+    def attempt(self, **order):
+        """Which addresses answer; see `Attempt`."""
+        return Attempt(self.identity, self.listeners, self.serve).run(**order)
 
     def send(self, frames):
         with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
@@ -189,6 +204,27 @@ class Agent:
         self.sniffer.close()
         return frames
 
+    def echo(self, port):
+        """From now on whoever connects here hears what he says."""
+        program = (
+            f"import socket;s=socket.create_server(('',{port}));c=s.accept()[0]\nwhile d:=c.recv(64): c.sendall(d)"
+        )
+        self.echoing = subprocess.Popen([sys.executable, "-I", "-S", "-c", program])
+        time.sleep(0.3)
+
+    def dial(self, address, port):
+        self.talk = socket.create_connection((address, port), timeout=5)
+        return True
+
+    def say(self, text):
+        """What comes back within two seconds."""
+        self.talk.sendall(text.encode())
+        self.talk.settimeout(2)
+        try:
+            return self.talk.recv(64).decode()
+        except TimeoutError:
+            return None
+
     def run(self):
         buffer = b""
         while True:
@@ -201,6 +237,8 @@ class Agent:
                 continue
             piece = sys.stdin.buffer.raw.read(1 << 20)
             if not piece:
+                if self.echoing:
+                    self.echoing.kill()
                 return
             buffer += piece
             while b"\n" in buffer:

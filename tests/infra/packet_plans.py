@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import estate
 from layout.records import (
     EstateReference,
     FlowEnd,
@@ -12,6 +15,9 @@ from layout.records import (
     NetworkRecord,
     VmRecord,
 )
+from planning import networks
+
+PILOT = Path(__file__).parents[2] / "examples" / "pilot" / "estate.yaml"
 
 SEGMENTS = {"mynumber": "my", "lgwan": "lg", "internet": "in"}
 
@@ -99,3 +105,59 @@ def three_by_three():
         flow({"tenant": "common", "segment": "management"}, copy, "icmp"),
     ]
     return made(hosts, networks, vms, flows)
+
+
+def networks_of_the_pilot():
+    """All networks of examples/pilot as the planner numbers them, a few VMs each, on two hosts and one backup host.
+
+    Of every network: a VM of each system that a flow names (two of them where the plan has two), and one of no flow.
+    """
+    pilot = estate.load(PILOT)
+    numbering = networks.allot(pilot)
+    flows = tuple(
+        FlowRecord(
+            source=FlowEnd.model_validate(flow.source.model_dump()),
+            destination=FlowEnd.model_validate(flow.destination.model_dump()),
+            protocol=flow.protocol,
+            port=flow.port,
+        )
+        for flow in pilot.flows
+    )
+    named = {end.system for flow in flows for end in (flow.source, flow.destination)} - {None}
+    main = pilot.hosts[0].site
+    chosen, seen = [], {}
+    for vm in pilot.vms:
+        attachment = numbering.attachments[vm.id]
+        kind = vm.system if vm.system in named else None
+        seen[attachment.network, kind] = count = seen.get((attachment.network, kind), 0) + 1
+        if count > 1:
+            continue
+        number = len(chosen)
+        chosen.append(
+            VmRecord(
+                id=vm.id, tenant=vm.tenant, system=vm.system, role=vm.role, site=vm.site, segment=vm.segment,
+                host=("h1", "h2")[number % 2] if vm.site == main else "bk1", may_run_on="all", vcpu=1, vcpu_max=1,
+                memory_mib=128, image="guest", network=attachment.network, mac=attachment.mac,
+                address=attachment.address,
+            )
+        )  # fmt: skip
+    sites = list(dict.fromkeys(network.site for network in numbering.networks))
+    hosts = [host("h1", main), host("h2", main), *(host("bk1", site) for site in sites if site != main)]
+    return made(hosts, numbering.networks, chosen, flows)
+
+
+def with_overlap():
+    """Two tenants with the same subnet on one site, each with two VMs on two hosts, and a third with its own."""
+    numbers = Numbers()
+    hosts = [host("h1", "main"), host("h2", "main")]
+    nets = [
+        network("a", "lgwan", "main", 1, "10.1.0.0/24"),
+        network("b", "lgwan", "main", 2, "10.1.0.0/24"),
+        network("c", "lgwan", "main", 3, "10.3.0.0/24"),
+        network("c", "internet", "main", 4, "10.3.1.0/24"),
+    ]
+    vms = [
+        numbers.vm(f"{net.tenant}-{net.segment}-{number}", net, f"h{number}", "s") for net in nets for number in (1, 2)
+    ]
+    flows = [flow({"tenant": "c", "segment": "lgwan"}, {"tenant": "c", "segment": "internet"}, port=80)]
+    return made(hosts, nets, vms, flows)

@@ -10,6 +10,7 @@ from typing import Any
 
 from estate.resolved import ResolvedEstate
 from layout import folder
+from layout.layout_file import layout_digest
 from layout.records import Layout, VmRecord
 from tests.layout import builder
 
@@ -23,6 +24,10 @@ class LabBuilder(builder.Builder):
     def __init__(self, tenants: int = 2, generation: int = 1, fits: bool = True) -> None:
         super().__init__(tenants=tenants, systems=1, start=date(2027, 5, 10), days=7, hosts=2, fits=fits)
         self.generation = generation
+
+    def lineage(self) -> list[str]:
+        """Digests of the plans of earlier generations, as this builder makes them."""
+        return [layout_digest(LabBuilder(len(self.tenants), each).layout()) for each in range(1, self.generation)]
 
     def vms(self) -> list[dict]:
         found = super().vms()
@@ -52,6 +57,7 @@ class LabBuilder(builder.Builder):
     def layout(self) -> Layout:
         data = super().layout().model_dump(mode="json", by_alias=True)
         data["generation"] = self.generation
+        data["lineage"] = self.lineage()
         data["images"] = [{"id": "guest", "digest": ""}]
         for host in data["hosts"]:
             host["spare"] = False
@@ -81,3 +87,8 @@ def write(path: Path, change: Callable[[dict[str, Any]], None] = lambda _: None,
 def vm_named(plan: folder.PlanFolder, name: str) -> VmRecord:
     """A VM of the plan."""
     return next(vm for vm in plan.layout.vms if vm.id == name)
+
+
+def public_key(tenant: str) -> str:
+    """A public key that nobody has the private half of; another for every tenant."""
+    return f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{tenant.encode().hex():0>43} kumiai-{tenant}"

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from infra import deploy as building
 from infra.deploy import DeployError, DeployResult, StackResult
+from infra.judgement import Plan
 from infra.refusal import RefusalError
 from kumiai import deploy
 from kumiai.terminal import FAILURE, MALFORMED, UNFIT, RefusedError
@@ -34,7 +35,8 @@ def asked(monkeypatch, tmp_path):
 
     def pretend(path, **options):
         calls.append((path, options))
-        return DeployResult(plan, (StackResult("hosts-dc", 16, 0, 0, 1, 9.5), StackResult("t00", 0, 0, 0, 18, 4.0)))
+        judged = Plan(plan.path, plan.layout, plan.layout_digest)
+        return DeployResult(judged, (StackResult("hosts-dc", 16, 0, 0, 1, 9.5), StackResult("t00", 0, 0, 0, 18, 4.0)))
 
     monkeypatch.setattr(building, "deploy", pretend)
     return calls
@@ -42,7 +44,7 @@ def asked(monkeypatch, tmp_path):
 
 def test_the_first_line_answers_the_question(asked, tmp_path):
     lines = invoke(str(tmp_path / "plan"), "--state", str(tmp_path / "state")).splitlines()
-    assert lines[0] == "判定：構築済み — スタック 2、仮想サーバ 6 台（変更 16 件、直後の pulumi preview に差分なし）"
+    assert lines[0] == "判定：構築済み — スタック 2、仮想サーバ 3 台（変更 16 件、直後の pulumi preview に差分なし）"
     assert lines[1] == "  hosts-dc  作成 16、更新 0、削除 0、変更なし 1（9.5 秒）"
     ((path, options),) = asked
     assert path == tmp_path / "plan"

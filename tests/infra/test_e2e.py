@@ -40,6 +40,9 @@ class Standing:
             plan, state=self.root / "state", domain_type="qemu", uris=self.lab.uris_file, deadline_s=300
         )
 
+    def key(self, tenant):
+        return (self.root / "state" / "secrets" / tenant / "id_ed25519.pub").read_text().strip()
+
     def pulumi(self, *arguments):
         """pulumi by hand, in the folder and with the variables that the engineer has."""
         return subprocess.run(
@@ -108,7 +111,9 @@ def test_vms_run_where_and_as_the_plan_says(standing):
         assert int(vcpu.get("current", vcpu.text)) == vm.vcpu
         assert int(domain.find("memory").text) == vm.memory_mib * 1024
         volumes = [source.get("volume") for source in domain.findall("devices/disk/source")]
-        made = seed.make(vm, next(network for network in layout.networks if network.id == vm.network))
+        made = seed.make(
+            vm, next(network for network in layout.networks if network.id == vm.network), standing.key(vm.tenant)
+        )
         assert volumes == [f"{vm.id}-system", f"{vm.id}-data", made.volume]
         assert "Autostart:      enable" in standing.virsh(vm.host, "dominfo", vm.id)
 
@@ -205,8 +210,8 @@ def test_a_seed_with_other_content_would_be_replaced_and_that_is_refused(standin
     # The volume on the host is still the first one.
     network = next(network for network in standing.plan.layout.networks if network.id == first.network)
     volumes = standing.virsh(first.host, "vol-list", "default")
-    assert seed.make(standing.plan.layout.vms[0], network).volume in volumes
-    assert seed.make(first, network).volume not in volumes
+    assert seed.make(standing.plan.layout.vms[0], network, standing.key(first.tenant)).volume in volumes
+    assert seed.make(first, network, standing.key(first.tenant)).volume not in volumes
 
 
 def test_a_host_that_does_not_answer_is_named(standing, tmp_path):

@@ -15,10 +15,10 @@ import pytest
 from tests.infra import packet_plans
 from tests.infra.fabric import Fabric
 from tests.infra.packet_agent import arp_frame, ip_frame
+from tests.infra.packet_paths import PORTS, allowed, everything, neighbours, orders, reached, wanting
 
 pytestmark = pytest.mark.e2e
 
-PORTS = (22, 80, 443)
 FULL = 1500  # bytes of an IP packet that a guest may send
 
 
@@ -48,74 +48,6 @@ def as_planned(fabric):
         fabric.apply()
 
 
-def orders(layout, kinds, **more):
-    """Everybody tries everybody else."""
-    found = {}
-    for source in layout.vms:
-        others = [vm for vm in layout.vms if vm.address != source.address]
-        found[source.id] = {
-            "arp": [vm.address for vm in others] if "arp" in kinds else [],
-            "ping": [vm.address for vm in others] if "ping" in kinds else [],
-            "tcp": [[vm.address, port] for vm in others for port in PORTS] if "tcp" in kinds else [],
-            **more,
-        }
-    return found
-
-
-def allowed(layout):
-    """By hand, from the records of the flows: (source, destination, port), None for a ping. Connections only."""
-    found = set()
-    for source in layout.vms:
-        for destination in layout.vms:
-            if source.id == destination.id:
-                continue
-            if source.network == destination.network:
-                found |= {(source.id, destination.id, port) for port in (*PORTS, None)}
-            for flow in layout.flows:
-                if fits(flow.source, source) and fits(flow.destination, destination):
-                    ports = [None] if flow.protocol == "icmp" else [flow.port] if flow.port else PORTS
-                    found |= {(source.id, destination.id, port) for port in ports}
-    return found
-
-
-def fits(end, vm):
-    if end.address is not None:
-        return end.address == vm.address
-    wanted = ((end.tenant, vm.tenant), (end.segment, vm.segment), (end.system, vm.system))
-    return all(each in (None, found) for each, found in wanted)
-
-
-def reached(layout, answers):
-    """What came back, in the words of `allowed`; ARP as its own set of pairs."""
-    names = {vm.address: vm.id for vm in layout.vms}
-    paths = {(source, names[a], None) for source, each in answers.items() for a in each["ping"]}
-    paths |= {(source, names[a], port) for source, each in answers.items() for a, port in each["tcp"]}
-    arps = {(source, names[a]) for source, each in answers.items() for a in each["arp"] if a in names}
-    return paths, arps
-
-
-def wanting(layout, tries, expected, arps=frozenset()):
-    """Slow machines: what must answer is waited for, and asked again."""
-    address = {vm.id: vm.address for vm in layout.vms}
-    for source, order in tries.items():
-        order["wanted"] = {
-            "ping": [address[d] for s, d, port in expected if s == source and port is None],
-            "tcp": [[address[d], port] for s, d, port in expected if s == source and port is not None],
-            "arp": [address[d] for s, d in arps if s == source],
-        }
-    return tries
-
-
-def neighbours(layout):
-    pairs = ((a, b) for a in layout.vms for b in layout.vms if a.id != b.id)
-    return {(a.id, b.id) for a, b in pairs if a.network == b.network}
-
-
-def everything(layout):
-    pairs = ((a, b) for a in layout.vms for b in layout.vms if a.id != b.id)
-    return {(a.id, b.id, port) for a, b in pairs for port in (*PORTS, None)}
-
-
 def test_every_ordered_pair_is_open_without_rules_and_only_flows_are_with_them(fabric, layout):
     kinds = ("ping", "tcp")
     tries = wanting(layout, orders(layout, kinds), everything(layout))
@@ -134,7 +66,7 @@ def test_every_ordered_pair_is_open_without_rules_and_only_flows_are_with_them(f
 def test_arp_crosses_patched_bridges_only_without_rules(fabric, layout):
     """Bridges are separate; somebody who joins them by a cable is stopped by the rules of the ports."""
     neighbour = neighbours(layout)
-    tries = wanting(layout, orders(layout, ("arp",)), set(), neighbour)
+    tries = wanting(layout, orders(layout, ("arp",)), arps=neighbour)
     _, arps = reached(layout, fabric.attempt(tries))
     assert arps == neighbour
 
@@ -158,12 +90,12 @@ def test_arp_crosses_patched_bridges_only_without_rules(fabric, layout):
         fabric.settle()
         main = {vm.id for vm in layout.vms if vm.site == "main"}
         all_pairs = {(a, b) for a in main for b in main if a != b}
-        tries = wanting(layout, orders(layout, ("arp",)), set(), all_pairs)
+        tries = wanting(layout, orders(layout, ("arp",)), arps=all_pairs)
         _, arps = reached(layout, fabric.attempt(tries))
         assert arps >= all_pairs
 
         fabric.apply()
-        tries = wanting(layout, orders(layout, ("arp",), timeout=2.0), set(), neighbour)
+        tries = wanting(layout, orders(layout, ("arp",), timeout=2.0), arps=neighbour)
         _, arps = reached(layout, fabric.attempt(tries))
         assert arps == neighbour
         assert "pb0" in fabric.run("h1", "check").stderr
@@ -208,7 +140,7 @@ def spoofs(liar, victim, gateway):
         + b"\x60" + b"\0" * 5 + b"\x3b\xff" + b"\xfe\x80" + b"\0" * 30,
         "vlan tag": bytes.fromhex("ffffffffffff") + bytes.fromhex(liar.mac.replace(":", "")) + b"\x81\0\0\x64\x08\0"
         + b"\x45" + b"\0" * 45,
-        "spanning tree": bytes.fromhex("0180c2000000") + bytes.fromhex(liar.mac.replace(":", "")) + b"\0\x26\x42\x42\x03"
+        "spanning tree": bytes.fromhex("0180c2000000" + liar.mac.replace(":", "")) + b"\0\x26\x42\x42\x03"
         + b"\0" * 43,
     }  # fmt: skip
 

@@ -77,12 +77,12 @@ def test_a_stack_connects_to_no_host_that_it_does_not_use(tmp_path, chosen):
 def declare_unchecked(plan, stack, chosen):
     """For plans that break a rule on purpose: only the declaration, without the checkers."""
     from infra import admission, tenant
-    from tests.infra.engine_double import Mocks, run
+    from tests.infra.engine_double import NOTHING, Mocks, run
 
     work = plan.path / "work"
     work.mkdir(exist_ok=True)
     found = admission.stack_of(stack, plan.layout)
-    return run(lambda: tenant.declare(found, plan.layout, chosen, work), stack, Mocks())
+    return run(lambda: tenant.declare(found, plan.layout, chosen, NOTHING, work), stack, Mocks())
 
 
 def test_whatever_a_vm_stands_on_is_protected(tenant, site):
@@ -159,7 +159,8 @@ def test_hosts_have_pools_networks_and_images(site):
 def test_a_stack_says_what_it_was_built_from(plan, tenant, site):
     common = {"generation": 1, "layout_digest": plan.layout_digest, "plan_name": "試験の組合"}
     hosts = {vm.id: vm.host for vm in plan.layout.vms if vm.tenant == "t00"}
-    assert tenant.outputs == {**common, "placement": hosts}
+    keys = dict.fromkeys(hosts, plans.public_key("t00"))
+    assert tenant.outputs == {**common, "placement": hosts, "keys": keys}
     assert site.outputs == {**common, "images": {"guest": hashlib.sha256(IMAGE).hexdigest()}}
 
 

@@ -18,10 +18,13 @@ def plan(tmp_path):
     return plans.write(tmp_path / "plan")
 
 
-def made(plan, name="t00-s00-ap-01", **changes):
+KEY = plans.public_key("t00")
+
+
+def made(plan, name="t00-s00-ap-01", key=KEY, **changes):
     vm = plans.vm_named(plan, name).model_copy(update=changes)
     network = next(each for each in plan.layout.networks if each.id == vm.network)
-    return seed.make(vm, network)
+    return seed.make(vm, network, key)
 
 
 def test_neither_time_nor_place_changes_the_image(plan, monkeypatch):
@@ -39,6 +42,7 @@ def test_neither_time_nor_place_changes_the_image(plan, monkeypatch):
 
 def test_the_volumes_name_follows_the_content(plan):
     assert made(plan).volume != made(plan, address="10.0.0.99").volume
+    assert made(plan).volume != made(plan, key=plans.public_key("t01")).volume
     assert made(plan).volume == made(plan, memory_mib=999, vcpu=1).volume
     assert made(plan, mac="52:54:00:00:00:77").volume.startswith("t00-s00-ap-01-seed-")
 
@@ -73,6 +77,7 @@ def test_the_guest_reads_its_name_and_its_address(plan, names):
     }
     _, user = read(image, **{names: "/user-data"})
     assert user.startswith("#cloud-config\n")
+    assert yaml.safe_load(user) == {"ssh_authorized_keys": [KEY]}
 
 
 def test_an_address_without_length_takes_its_subnets(plan):

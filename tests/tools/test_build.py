@@ -18,7 +18,8 @@ FAKE_GO = r"""#!/bin/sh
 echo "$PWD $*" >> "$LOG"
 case "$1" in
 version) echo "go version go1.99.0 linux/amd64"; exit 0 ;;
-list) echo "$SDK"; exit 0 ;;
+mod) exit 0 ;;
+list) case "$*" in *terraform*) echo "$LIBRARY" ;; *) echo "$SDK" ;; esac; exit 0 ;;
 esac
 while [ "$1" != -o ]; do shift; done
 case "$2" in
@@ -47,7 +48,13 @@ def machine(tmp_path):
     script.parent.mkdir(parents=True)
     script.write_text("print('host')\n", encoding="utf-8")
     script.chmod(0o444)  # as in Go's module cache
+    for change in json.loads((SOURCES / "provider" / "corrections.json").read_text(encoding="utf-8")):
+        source = tmp_path / "library" / change["file"]
+        source.parent.mkdir(parents=True, exist_ok=True)
+        with source.open("a", encoding="utf-8") as file:
+            file.write(change["before"])
     return {
+        "LIBRARY": str(tmp_path / "library"),
         "PATH": f"{go.parent}:/usr/bin:/bin",
         "HOME": str(tmp_path / "home"),
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
@@ -81,7 +88,7 @@ def test_build_lays_out_every_program_and_happens_once(machine):
     assert said.count(" 秒\n") == 4  # three programs and the check
     assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == [
         f"bin/{name}" for name in sorted(["pulumi", LANGUAGE_HOST, LANGUAGE_EXEC])
-    ] + [f"plugins/{PLUGIN_FOLDER}/{PROVIDER}"]
+    ] + [f"plugins/{PLUGIN_FOLDER}/{PROVIDER}", "programs.json"]
     assert os.access(folder / "bin" / LANGUAGE_EXEC, os.X_OK)
     assert compiled(machine) == 3
     assert run(machine)[0] == 0
@@ -92,7 +99,24 @@ def test_compiler_may_not_touch_the_pins(machine):
     run(machine)
     lines = [line for line in Path(machine["LOG"]).read_text(encoding="utf-8").splitlines() if " build " in line]
     assert all("-mod=readonly" in line and "-trimpath" in line for line in lines)
-    assert [line.split()[0] for line in lines] == [str(SOURCES / m) for m in ("language-host", "provider", "engine")]
+    folders = [Path(line.split()[0]) for line in lines]
+    assert [folder.name for folder in folders] == ["language-host", "provider", "engine"]
+    # The provider is built in a copy that uses the corrected library; the others where they lie.
+    assert [folder.parent == SOURCES for folder in folders] == [True, False, True]
+
+
+def test_a_program_of_the_same_sources_is_taken_from_an_older_build(machine):
+    run(machine)
+    older = build_folder(machine)
+    older.rename(older.with_name("0123456789abcdef"))
+    keys = json.loads((older.with_name("0123456789abcdef") / "programs.json").read_text(encoding="utf-8"))
+    changed = f"plugins/{PLUGIN_FOLDER}/{PROVIDER}"
+    keys[changed] = "of other sources"
+    (older.with_name("0123456789abcdef") / "programs.json").write_text(json.dumps(keys), encoding="utf-8")
+    assert compiled(machine) == 3
+    assert run(machine)[0] == 0
+    assert compiled(machine) == 4
+    assert (older / "bin" / "pulumi").read_bytes() == (older.with_name("0123456789abcdef") / "bin/pulumi").read_bytes()
 
 
 def test_print_path_before_and_after(machine):
@@ -162,7 +186,9 @@ def test_machine_with_its_own_pulumi_builds_nothing(machine, tmp_path):
     assert run(env, "--print-path") == (0, f"{own / 'bin'}\n", "")
 
 
-@pytest.mark.parametrize("changed", ["engine/go.sum", "language-host/go.mod", "provider/main.go"])
+@pytest.mark.parametrize(
+    "changed", ["engine/go.sum", "language-host/go.mod", "provider/main.go", "provider/corrections.json"]
+)
 def test_key_changes_with_every_source(tmp_path, changed):
     for module in ("engine", "language-host", "provider"):
         shutil.copytree(SOURCES / module, tmp_path / module)

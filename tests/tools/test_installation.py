@@ -1,6 +1,6 @@
 """Whose Pulumi is used, and what a run of it is told."""
 
-import stat
+import json
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from tools.installation import (
     PLUGIN_FOLDER,
     PROVIDER,
     Installation,
+    corrections,
     engine_env,
     machine_installation,
 )
@@ -97,11 +98,13 @@ def ours(tmp_path):
 
 def test_env_of_a_run(ours, tmp_path):
     state = tmp_path / "state"
-    env = engine_env(ours, state, Path(".venv/bin/python"), {"PATH": "/usr/bin:/bin"})
+    env = engine_env(ours, state, Path(".venv/bin/python"), {"PATH": "/usr/bin:/bin"}, "hita")
     assert env == {
+        "KUMIAI_SECRETS": f"{state}/secrets",
+        "KUMIAI_VERDICTS": f"{state}/verdicts",
         "PATH": f"{ours.bin}:/usr/bin:/bin",
         "PULUMI_BACKEND_URL": f"file://{state}/stacks",
-        "PULUMI_CONFIG_PASSPHRASE_FILE": f"{state}/passphrase",
+        "PULUMI_CONFIG_PASSPHRASE_FILE": f"{state}/secrets/hita/passphrase",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PULUMI_HOME": f"{state}/home",
         "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
@@ -110,17 +113,30 @@ def test_env_of_a_run(ours, tmp_path):
     }
     assert (state / "stacks").is_dir()
     assert (state / "home" / "plugins").resolve() == ours.plugins
-    assert stat.S_IMODE((state / "passphrase").stat().st_mode) == 0o600
-    assert len((state / "passphrase").read_text(encoding="ascii").strip()) >= 32
 
 
-def test_env_twice_is_the_same_and_keeps_the_passphrase(ours, tmp_path):
-    first = engine_env(ours, tmp_path / "state", Path("python"), {"PATH": "/usr/bin"})
-    written = (tmp_path / "state" / "passphrase").read_text(encoding="ascii")
-    again = engine_env(ours, tmp_path / "state", Path("python"), {"PATH": first["PATH"]})
+def test_no_passphrase_without_a_stack(ours, tmp_path):
+    env = engine_env(ours, tmp_path / "state", Path("python"), {"PATH": "/usr/bin"})
+    assert "PULUMI_CONFIG_PASSPHRASE_FILE" not in env
+    assert sorted(path.name for path in (tmp_path / "state").iterdir()) == ["home", "stacks"]
+
+
+def test_env_twice_is_the_same(ours, tmp_path):
+    first = engine_env(ours, tmp_path / "state", Path("python"), {"PATH": "/usr/bin"}, "hita")
+    again = engine_env(ours, tmp_path / "state", Path("python"), {"PATH": first["PATH"]}, "hita")
     assert again == first
-    assert (tmp_path / "state" / "passphrase").read_text(encoding="ascii") == written
-    assert sorted(path.name for path in (tmp_path / "state").iterdir()) == ["home", "passphrase", "stacks"]
+
+
+def test_the_variables_of_one_stack_do_not_stand_in_for_anothers(ours, tmp_path):
+    first = engine_env(ours, tmp_path / "state", Path("python"), {"PATH": "/usr/bin"}, "hita")
+    other = engine_env(ours, tmp_path / "state", Path("python"), first, "usuki")
+    assert other["PULUMI_CONFIG_PASSPHRASE_FILE"] == f"{tmp_path}/state/secrets/usuki/passphrase"
+
+
+def test_the_program_is_compiled_once_where_nothing_may_be_written_beside_it(ours, tmp_path):
+    env = engine_env(ours, tmp_path / "state", Path("python"), {"PYTHONDONTWRITEBYTECODE": "1"})
+    assert env["PYTHONDONTWRITEBYTECODE"] == ""
+    assert env["PYTHONPYCACHEPREFIX"].startswith(str(tmp_path / "state"))
 
 
 def test_newer_build_takes_over_the_link(ours, tmp_path):
@@ -139,12 +155,33 @@ def test_folder_in_place_of_the_link_is_refused(ours, tmp_path):
 
 @pytest.mark.parametrize("secret", [{"PULUMI_CONFIG_PASSPHRASE": ""}, {"PULUMI_CONFIG_PASSPHRASE_FILE": "/etc/p"}])
 def test_users_own_backend_and_passphrase_are_kept(ours, tmp_path, secret):
-    env = engine_env(ours, tmp_path / "state", Path("python"), {"PULUMI_BACKEND_URL": "s3://bucket", **secret})
+    env = engine_env(ours, tmp_path / "state", Path("python"), {"PULUMI_BACKEND_URL": "s3://b", **secret}, "t00")
     assert not {"PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE"} & env.keys()
-    assert [path.name for path in (tmp_path / "state").iterdir()] == ["home"]
+    assert sorted(path.name for path in (tmp_path / "state").iterdir()) == ["home", "secrets"]
 
 
 def test_provider_on_path_needs_path(tmp_path):
     env = engine_env(Installation(tmp_path / "bin", None, built=False), tmp_path / "state", Path("python"), {})
     assert "PULUMI_IGNORE_AMBIENT_PLUGINS" not in env
     assert not (tmp_path / "state" / "home" / "plugins").exists()
+
+
+def test_a_provider_says_what_was_corrected_in_it(tmp_path):
+    program = tmp_path / "home" / "plugins" / PLUGIN_FOLDER / PROVIDER
+    fake(program, "define-only late-dial")
+    env = {"PULUMI_HOME": str(tmp_path / "home"), "PATH": str(tmp_path / "bin")}
+    assert corrections(env) == {"define-only", "late-dial"}
+    # The vendor's knows no such question: it prints its usage and fails.
+    program.write_text("#!/bin/sh\necho usage\nexit 2\n", encoding="utf-8")
+    assert corrections(env) == frozenset()
+    program.unlink()
+    fake(tmp_path / "bin" / PROVIDER, "define-only")
+    assert corrections(env) == {"define-only"}
+    assert corrections({"PATH": str(tmp_path)}) == frozenset()
+
+
+def test_the_provider_says_every_correction_that_the_build_applies():
+    sources = Path(__file__).parents[2] / "tools" / "provider"
+    said = (sources / "main.go").read_text(encoding="utf-8").partition('const corrections = "')[2].partition('"')[0]
+    listed = {change["name"] for change in json.loads((sources / "corrections.json").read_text(encoding="utf-8"))}
+    assert listed <= set(said.split())

@@ -4,11 +4,15 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/dmacvicar/terraform-provider-libvirt/libvirt"
 	"github.com/hashicorp/terraform-plugin-sdk/v2/diag"
 	"github.com/hashicorp/terraform-plugin-sdk/v2/helper/schema"
 )
+
+// A host may accept a connection and then say nothing, for ever; the provider limits only the time to accept.
+const dialLimit = 30 * time.Second
 
 // connection is a host that is dialled when the first operation needs it, and once.
 //
@@ -23,7 +27,21 @@ type connection struct {
 
 func (c *connection) open() (*libvirt.Client, error) {
 	c.once.Do(func() {
-		c.client, c.err = (&libvirt.Config{URI: c.uri}).Client()
+		type answer struct {
+			client *libvirt.Client
+			err    error
+		}
+		answers := make(chan answer, 1)
+		go func() {
+			client, err := (&libvirt.Config{URI: c.uri}).Client()
+			answers <- answer{client, err}
+		}()
+		select {
+		case got := <-answers:
+			c.client, c.err = got.client, got.err
+		case <-time.After(dialLimit):
+			c.err = fmt.Errorf("no answer within %s", dialLimit)
+		}
 		if c.err != nil {
 			// The same words as when the provider is configured; go-libvirt's own error does not always say them.
 			c.err = fmt.Errorf("failed to connect to %s: %w", c.uri, c.err)

@@ -18,6 +18,7 @@ from capacity.simulation.study import simulate_plan, write
 from capacity.simulation.week import read_week, tightest_monday
 from layout.errors import FolderError
 from layout.folder import assemble
+from layout.records import MoveRecord
 from layout.results import read_result
 from tests.layout.builder import Builder
 from tests.layout.builder import write as write_folder
@@ -145,3 +146,19 @@ def test_interval_is_students_over_the_replications_means():
     assert found.p95 == pytest.approx(np.percentile([1, 3, 5, 7, 3, 5], 95))
     assert stats.t.ppf(0.975, 2) == pytest.approx(4.30265273)
     assert estimate(np.array([[1.0, 3.0]])).half_width_95 is None
+
+
+@pytest.mark.parametrize(
+    ("days", "begins", "moves"), [(-40, "new", 0), (3, "old", 1), (40, "old", 0)], ids=["before", "within", "after"]
+)
+def test_a_planned_move_finds_the_vm_on_its_old_host(folder, days, begins, moves):
+    contents = Builder().contents()
+    vm = contents.layout.vms[0]
+    old = next(host.id for host in contents.layout.hosts if host.id != vm.host)
+    at = next(row["start"] for row in folder.runs.to_pylist() if row["start"].date() == MONDAY) + timedelta(days=days)
+    move = MoveRecord(vm=vm.id, at=at, from_host=old, to_host=vm.host)
+    layout = contents.layout.model_copy(update={"moves": (move,)})
+    week = read_week(assemble(folder.path, dataclasses.replace(contents, layout=layout)), MONDAY)
+    names = [host.id for host in contents.layout.hosts]
+    assert names[int(week.system.vms.host[0])] == {"old": old, "new": vm.host}[begins]
+    assert len(week.system.changes.move_vm) == moves

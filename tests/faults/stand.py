@@ -1,0 +1,264 @@
+"""A small plan on real libvirt hosts, whose deployment can be killed at a moment of one's choice.
+
+Three VMs on two hosts. Each keeps a counter on its data volume, which must never go back, whatever is killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import lab
+from infra import checkpoint, engine, intent, turns
+from infra.checkpoint import Thing
+from lab import processes
+from lab import state as lab_state
+from layout import folder
+from tests.infra import plans
+
+ROOT = Path(__file__).parents[2]
+SITE, TENANT = "hosts-dc", "t00"
+FOREIGN = ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_HOME")
+TARGETS = {
+    "engine": "pulumi",
+    "language host": "pulumi-languag",  # the kernel keeps fifteen letters
+    "program": "python",
+    "provider": "pulumi-resource",
+}
+DEADLINE_S = 600
+BOOT_S = 240
+
+
+@dataclass
+class Stand:
+    """The plan, its laboratory, its state; `seen` is the highest value of each counter so far."""
+
+    root: Path
+    plan: folder.PlanFolder
+    lab: lab.Lab
+    seen: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def state(self) -> Path:
+        return self.root / "state"
+
+    @property
+    def uris(self) -> Path:
+        return self.lab.state_dir / "local-uris.json"
+
+    @property
+    def vms(self) -> list[str]:
+        return [vm.id for vm in self.plan.layout.vms]
+
+    def host_of(self, vm: str) -> str:
+        return plans.vm_named(self.plan, vm).host
+
+    def files(self, stack: str) -> checkpoint.Files:
+        return checkpoint.Files(self.state / "stacks", stack)
+
+    def virsh(self, host: str, *words: str, check: bool = True) -> str:
+        done = subprocess.run(
+            ["virsh", "--quiet", "--connect", self.lab.local_uris[host], *words],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0 or not check, (words, done.stderr)
+        return done.stdout
+
+    def begin(self, *options: str) -> subprocess.Popen[str]:
+        """Starts `kumiai deploy`; what it says goes to `deploy.log`."""
+        kept = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+        words = ("--state", self.state, "--uris", self.uris, "--domain-type", "qemu", *options)
+        with (self.root / "deploy.log").open("w") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "kumiai", "deploy", str(self.plan.path), *map(str, words)],
+                cwd=self.root, env=kept | {"PYTHONPATH": str(ROOT)}, stdin=subprocess.DEVNULL, stdout=log,
+                stderr=subprocess.STDOUT, text=True, start_new_session=True,
+            )  # fmt: skip
+
+    def said(self) -> str:
+        """What the last deployment said."""
+        return (self.root / "deploy.log").read_text(errors="replace")
+
+    def deploy(self, *options: str, code: int = 0) -> str:
+        """A deployment that nobody kills; it must end with this exit code. Answers what it said."""
+        process = self.begin(*options)
+        try:
+            ended = process.wait(DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGINT)
+            process.wait()
+            raise
+        assert ended == code, self.said()
+        return self.said()
+
+    def recover(self, *options: str) -> str:
+        """A deployment that must reach the wanted state; then everything is looked at."""
+        said = self.deploy(*options)
+        assert "判定：構築済み" in said
+        self.require_wanted()
+        return said
+
+    def require_wanted(self) -> None:
+        """Every VM once and in its place, no counter gone back, and nothing left of dead runs."""
+        layout = self.plan.layout
+        for host in self.lab.local_uris:
+            wanted = {vm.id for vm in layout.vms if vm.host == host}
+            assert set(self.virsh(host, "list", "--all", "--name").split()) == wanted
+        for stack in (SITE, TENANT):
+            found = self.record(stack)
+            assert not found.untidy
+            assert list(self.files(stack).locks.glob("*.json")) == []
+        assert intent.all_open(self.state) == ()
+        assert self.programs() == {}
+        self.require_counters()
+
+    def require_counters(self) -> dict[str, int]:
+        """What the data volumes say; never less than before."""
+        for vm in self.vms:
+            found = lab.volume_counter(self.lab.state_dir, self.host_of(vm), vm)
+            assert found is not None or vm not in self.seen, f"{vm} has lost its counter"
+            assert (found or 0) >= self.seen.get(vm, 0), f"{vm} counts {found}, was {self.seen[vm]}"
+            if found is not None:
+                self.seen[vm] = found
+        return dict(self.seen)
+
+    def wait_for_counters(self, vms: Collection[str] = ()) -> None:
+        """Waits until each running guest has counted."""
+        limit = time.monotonic() + BOOT_S
+        for vm in vms or self.vms:
+            while lab.volume_counter(self.lab.state_dir, self.host_of(vm), vm) is None:
+                assert time.monotonic() < limit, f"{vm} does not count"
+                time.sleep(1)
+        self.require_counters()
+
+    def record(self, stack: str) -> checkpoint.Record:
+        return checkpoint.read(self.root, {"PULUMI_BACKEND_URL": f"file://{self.state / 'stacks'}"}, stack)
+
+    def programs(self) -> dict[int, str]:
+        """Every program that works on the state: number to name."""
+        found = processes.marked(turns.STATE_OF, str(self.state.resolve()))
+        names = {each.pid: processes.name_of(each.pid) for each in found}
+        return {pid: name for pid, name in names.items() if name is not None}
+
+    def libvirtd(self, host: str) -> int:
+        """The number of a host's libvirtd."""
+        namespaces = lab_state.load(lab_state.places(self.lab.state_dir)).of(host)
+        (pid,) = [each for each in processes.children(namespaces.holder.pid) if processes.name_of(each) == "libvirtd"]
+        return pid
+
+    def revive(self) -> None:
+        """What systemd does on a real host: starts a libvirtd that died."""
+        lab.up(self.lab.state_dir, plan=self.plan.path)
+
+    def unmake(self, vms: Collection[str], *, everything: bool = False) -> None:
+        """Takes VMs away, all but their data volumes, from host and record: the next deployment makes them again.
+
+        `everything`: all VMs, and the base images and networks of the hosts too.
+        """
+        chosen = set(self.vms if everything else vms)
+        gone: set[Thing] = set()
+        for vm in self.plan.layout.vms:
+            if vm.id in chosen:
+                self.virsh(vm.host, "destroy", vm.id, check=False)
+                self.virsh(vm.host, "undefine", vm.id, check=False)
+                gone.add(Thing(vm.host, "domain", "", vm.id))
+                for name in self.virsh(vm.host, "vol-list", "default").split():
+                    if name.startswith((f"{vm.id}-system", f"{vm.id}-seed-")) and "/" not in name:
+                        self.virsh(vm.host, "vol-delete", name, "default")
+                        gone.add(Thing(vm.host, "volume", "default", name))
+        self._forget(TENANT, gone)
+        if everything:
+            below: set[Thing] = set()
+            for host in self.lab.local_uris:
+                for name in self.virsh(host, "net-list", "--all", "--name").split():
+                    self.virsh(host, "net-destroy", name, check=False)
+                    self.virsh(host, "net-undefine", name)
+                    below.add(Thing(host, "network", "", name))
+                self.virsh(host, "vol-delete", "guest.qcow2", "default")
+                below.add(Thing(host, "volume", "default", "guest.qcow2"))
+            self._forget(SITE, below)
+
+    def _forget(self, stack: str, things: Collection[Thing]) -> None:
+        files = self.files(stack)
+        latest = json.loads(files.state.read_bytes())["checkpoint"]["latest"]
+        checkpoint.rewrite(files, checkpoint.tidied(latest, frozenset(things)))
+
+    def pending(self, stack: str, kind: str = "") -> bool:
+        """Whether the record says that a thing of that kind (any, without one) is being made just now."""
+        try:
+            latest = json.loads(self.files(stack).state.read_bytes())["checkpoint"].get("latest") or {}
+        except (OSError, ValueError):
+            return False
+        return any(not kind or thing.kind == kind for thing in checkpoint.summary(latest).pending)
+
+    def kill(self, process: subprocess.Popen[str], target: str) -> list[int]:
+        """Kills the deployment's own process, or every one of its programs of that kind; answers their numbers."""
+        if target == "kumiai":
+            pids = [process.pid] if process.poll() is None else []
+        else:
+            name = TARGETS[target]
+            pids = [
+                pid
+                for pid, found in self.programs().items()
+                if found == name or (target == "program" and found.startswith(name))
+            ]
+        for pid in pids:
+            self.kill_pid(pid)
+        return pids
+
+    def kill_pid(self, pid: int) -> None:
+        """SIGKILL, also where the process has just ended by itself."""
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+    def interrupt(self, target: str, moment: Callable[[], bool], *options: str) -> list[int]:
+        """Starts a deployment and kills the target as soon as the moment has come; answers what was killed."""
+        process = self.begin(*options)
+        limit = time.monotonic() + DEADLINE_S
+        while process.poll() is None and not moment():
+            assert time.monotonic() < limit
+            time.sleep(0.005)
+        killed = self.kill(process, target)
+        process.wait(DEADLINE_S)
+        return killed
+
+    def during(self, act: Callable[[], bool], *options: str) -> int:
+        """Runs a deployment and acts (again and again until that answers True); the deployment's exit code."""
+        process = self.begin(*options)
+        acted = False
+        while process.poll() is None:
+            acted = acted or act()
+            time.sleep(0.005)
+        assert acted, self.said()
+        return process.returncode
+
+
+@contextmanager
+def standing(root: Path) -> Iterator[Stand]:
+    """The laboratory with nothing built yet; taken down at the end, whatever happened."""
+    plan = plans.write(root / "plan", tenants=1)
+    running = lab.up(root / "lab", plan=plan.path)
+    stand = Stand(root, plan, running)
+    try:
+        yield stand
+    finally:
+        turns.end_orphans(stand.state)
+        lab.down(root / "lab")
+
+
+def engine_ready() -> bool:
+    """Whether the engine is built; the tests do not wait minutes for it."""
+    return (
+        subprocess.run(
+            [sys.executable, str(engine.HOUSE / "tools" / "build.py"), "--print-path"], capture_output=True, check=False
+        ).returncode
+        == 0
+    )
