@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup packages test-packages bench-packages tools demo test lint bench validate clean
+.PHONY: setup packages test-packages bench-packages tools demo test lint bench validate soak clean
 
 setup: packages $(STAMP)
 
@@ -50,6 +50,10 @@ bench: setup bench-packages
 # Theory, published cases and a published week against our engines: one table, exit code 1 where any fails.
 validate: setup
 	@$(BIN)/python -m capacity.simulation.validation --surf-week tests/cases/capacity/opendc-surf-week
+
+# Kills a deployment a hundred times at random moments; each must be followed by one that reaches the wanted state.
+soak: setup tools
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.faults.soak --kills 100
 
 clean:
 	rm -rf out .lab .state build

@@ -159,8 +159,34 @@ def not_arrived(vm: VmRecord, known: str, seen: Observations) -> str:
     if not places:
         return f"{told}が、どちらにも見当たりません。確かめてから、{remedy}"
     if vm.host in places:
-        return f"仮想サーバ「{vm.id}」が {some(sorted(places))} の両方に定義されています。{known} のほうを確かめて消してください"
+        return (
+            f"仮想サーバ「{vm.id}」が {some(sorted(places))} の両方に定義されています。"
+            f"{known} のほうを確かめて消してください"
+        )
     return f"{told}。{remedy}"
+
+
+def require_absent(vms: Iterable[VmRecord], seen: Observations) -> None:
+    """Raises RefusalError where a VM that is to be made is on its host already, or its pool cannot be used.
+
+    Hosts that do not answer are passed over: the provider will say so itself.
+    """
+    for vm in vms:
+        there = seen.get(vm.host)
+        if not isinstance(there, HostObservation):
+            continue
+        if there.domain(vm.id) is not None:
+            raise RefusalError(
+                f"仮想サーバ「{vm.id}」が、Pulumi の状態にないまま {vm.host} にあります。"
+                f"kumiai deploy --adopt {vm.id} か --remove-orphan {vm.id} で片付けてください"
+            )
+        for disk in vm.disks:
+            pool = there.pool(disk.pool)
+            if pool is not None and not pool.active:
+                raise RefusalError(
+                    f"ホスト「{vm.host}」のプール「{disk.pool}」が停止しています。"
+                    f"virsh pool-start {disk.pool} で起動してください"
+                )
 
 
 def uri_of(host: HostRecord, settings: Settings) -> str:

@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra import admission, engine, judgement, recovery, settings, stacks
+from infra import admission, engine, judgement, ready, recovery, settings, stacks
 from infra.admission import BaseImage, Deployed
 from infra.engine import EngineError
 from infra.judgement import Plan
 from infra.refusal import RefusalError, some
 from infra.stacks import DeployError, Down, StackResult, Work
 from layout.records import Layout, VmRecord
+from tools.installation import corrections
 
 __all__ = ["DeployError", "DeployResult", "LeftOut", "StackResult", "deploy", "engine_environment", "engine_of"]
 
@@ -54,7 +55,7 @@ class DeployResult:
         tenants = {stack.name for stack in self.stacks}
         vms = sum(vm.tenant in tenants for vm in self.plan.layout.vms)
         if self.left_out:
-            silent = sum(vm.tenant in tenants for each in self.left_out for vm in _on(each.host, self.plan.layout))
+            silent = sum(len(each.vms) for each in self.left_out)
             return (
                 f"判定：一部未構築 — {some(each.host for each in self.left_out)} を除き、スタック {len(self.stacks)}、"
                 f"仮想サーバ {vms - silent} 台（{did}、直後の pulumi preview に差分なし）。"
@@ -77,15 +78,18 @@ def deploy(
     start: str = settings.ALL,
     parallel: int = AT_ONCE,
     skip_hosts: Collection[str] = (),
+    adopt: Collection[str] = (),
+    remove_orphans: Collection[str] = (),
     progress: Callable[[str], None] = lambda _: None,
 ) -> DeployResult:
     """Builds the plan folder's stacks: hosts of each site, then shared VMs, then tenants, `parallel` engines at once.
 
     `stacks` are the only ones to build. `start` says which VMs are started when they are created (`all`, `none`, or
     ids with commas between). Hosts that do not answer, and `skip_hosts`, are left out with their VMs. `state` keeps
-    the engine's state unless the environment names a backend. Each update and each check has `deadline_s` seconds.
-    Before anything is touched raises FolderError and RefusalError, then DeployError at the first stack that fails;
-    others that run then are let end.
+    the engine's state unless the environment names a backend. VMs of `adopt` are built over the disks that remain of
+    them; `remove_orphans` are domains and volumes without a record that are to go (infra.orphans). Each update and
+    each check has `deadline_s` seconds. Before anything is touched raises FolderError and RefusalError, then
+    DeployError at the first stack that fails; others that run then are let end.
     """
     state = state.resolve()
     config = _config(plan.resolve(), domain_type, uris, start)
@@ -97,6 +101,11 @@ def deploy(
     images = _require_ready(judged.layout, chosen)
     with _explained(), recovery.only_one(state, progress=progress):
         environment = {**engine.environment(state, progress), **recovery.marks(state)}
+        if "define-only" not in corrections(environment):
+            progress(
+                "この計算機の libvirt プロバイダーを使います（修正なし）。"
+                "起動しない仮想サーバも、作るときに一度起動してすぐ止めます"
+            )
         running = engine.Engine(engine.project(state), environment, state / "logs", threading.Event())
         ground = recovery.Ground(
             running,
@@ -111,9 +120,10 @@ def deploy(
         work = Work(running, ground, config, deadline_s, down, progress)
         _look(work, names)
         _prepare(work, names)
+        ready.require_ready(work, names, chosen, images, adopt=adopt, remove=remove_orphans)
         built = _build(work, names, parallel)
     left_out = tuple(
-        LeftOut(host, reason, tuple(vm.id for vm in _on(host, judged.layout)))
+        LeftOut(host, reason, tuple(vm.id for vm in _on(host, names, judged.layout)))
         for host, reason in down.reasons.items()
         if any(host in stack.down for stack in built)
     )
@@ -181,7 +191,7 @@ def _look(work: Work, names: Sequence[str]) -> None:
     """Finds the hosts of these stacks that do not answer, and names the VMs that are left as they are."""
     work.down.look({host: uri for name in names for host, uri in work.uris(name).items()})
     for host, reason in work.down.reasons.items():
-        vms = [vm.id for vm in _on(host, work.layout)]
+        vms = [vm.id for vm in _on(host, names, work.layout)]
         work.progress(f"{host}：除いて構築します（{reason}）。触れない仮想サーバ {len(vms)} 台：{some(vms, 10)}")
     reached = {host.id for host in work.layout.hosts} - set(work.down.reasons)
     if not reached:
@@ -260,5 +270,6 @@ def _first(errors: Sequence[BaseException], not_begun: Sequence[str]) -> BaseExc
     return DeployError("\n".join([*(str(error) for error in errors), *more]))
 
 
-def _on(host: str, layout: Layout) -> list[VmRecord]:
-    return [vm for vm in layout.vms if vm.host == host]
+def _on(host: str, stacks_: Collection[str], layout: Layout) -> list[VmRecord]:
+    """The VMs of these stacks on the host."""
+    return [vm for vm in layout.vms if vm.host == host and vm.tenant in stacks_]

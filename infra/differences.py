@@ -7,7 +7,7 @@ makes no difference, and is named apart.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from infra import domain_xml
@@ -51,7 +51,7 @@ class Wanted:
     layout: Layout
     now: datetime
     emulated: bool
-    standing: Standing = Standing()
+    standing: Standing = field(default_factory=Standing)
 
     def bridge_of(self, vm: VmRecord) -> str:
         """The bridge that the VM's interface belongs in."""
@@ -142,7 +142,8 @@ def _of_vm(vm: VmRecord, wanted: Wanted, seen: Observations, uuid: str) -> Itera
     if len(places) > 1:
         yield Difference(
             "double", "", vm.id, "場所", vm.host, "、".join(places), "",
-            f"{'、'.join(place for place in places if place != vm.host)} のほうが動いていないことを確かめて virsh undefine で消してください",
+            f"{'、'.join(place for place in places if place != vm.host)} のほうが動いていないことを確かめて、"
+            "virsh undefine で消してください",
         )  # fmt: skip
     elif places and places != (vm.host,):
         yield Difference("elsewhere", places[0], vm.id, "場所", vm.host, places[0], "migrate-vm")
@@ -161,9 +162,7 @@ def _of_vm(vm: VmRecord, wanted: Wanted, seen: Observations, uuid: str) -> Itera
     if not domain.running and wanted.should_run(vm):
         yield Difference("stopped", vm.host, vm.id, "運転状態", "稼働", _state(domain), "start-vm")
     if not domain.autostart:
-        yield Difference(
-            "autostart", vm.host, vm.id, "自動起動", "あり", "", "start-vm", f"virsh autostart {vm.id}"
-        )
+        yield Difference("autostart", vm.host, vm.id, "自動起動", "あり", "", "start-vm", f"virsh autostart {vm.id}")
     yield from _of_shape(vm, wanted, domain)
     yield from _of_disks(vm, domain, here)
     if domain.external_snapshots:
@@ -181,7 +180,9 @@ def _missing(vm: VmRecord, here: HostObservation) -> Difference:
         if (pool := here.pool(disk.pool)) is not None and pool.active and here.volume(disk.pool, disk.name) is None
     ]
     if lost:
-        return Difference("missing", vm.host, vm.id, "仮想サーバ", "あり", f"なし（ディスク {some(lost)} もなし）", "restore-vm")
+        return Difference(
+            "missing", vm.host, vm.id, "仮想サーバ", "あり", f"なし（ディスク {some(lost)} もなし）", "restore-vm"
+        )
     return Difference(
         "missing", vm.host, vm.id, "仮想サーバ", "あり", "なし（ディスクは残っています）", "",
         f"kumiai deploy --adopt {vm.id} で、残っているディスクから組み直します",
@@ -197,19 +198,25 @@ def _of_shape(vm: VmRecord, wanted: Wanted, domain: Domain) -> Iterator[Differen
             "raise-vcpu" if shape.vcpu < now else "restore-vcpu",
         )  # fmt: skip
     elif domain.live is None and shape.vcpu not in {now, vm.vcpu}:
-        yield Difference("vcpu", vm.host, vm.id, "次に起動したときの vCPU", str(vm.vcpu), str(shape.vcpu), "restore-vcpu")
+        yield Difference(
+            "vcpu", vm.host, vm.id, "次に起動したときの vCPU", str(vm.vcpu), str(shape.vcpu), "restore-vcpu"
+        )
     for when, each in _shapes(domain):
         if each.vcpu_max != vm.vcpu_max:
             yield Difference(
-                "vcpu-max", vm.host, vm.id, f"{when}vCPU の最大数", str(vm.vcpu_max), str(each.vcpu_max), "resize-memory"
+                "vcpu-max",
+                vm.host,
+                vm.id,
+                f"{when}vCPU の最大数",
+                str(vm.vcpu_max),
+                str(each.vcpu_max),
+                "resize-memory",
             )
         if each.memory_max_mib != vm.memory_mib or each.memory_mib != vm.memory_mib:
             seen = f"{each.memory_mib} MiB" + (
                 f"（最大 {each.memory_max_mib} MiB）" if each.memory_max_mib != each.memory_mib else ""
             )
-            yield Difference(
-                "memory", vm.host, vm.id, f"{when}メモリー", f"{vm.memory_mib} MiB", seen, "resize-memory"
-            )
+            yield Difference("memory", vm.host, vm.id, f"{when}メモリー", f"{vm.memory_mib} MiB", seen, "resize-memory")
         yield from _of_nics(vm, wanted.bridge_of(vm), when, each)
         yield from _of_injected(vm, wanted.emulated, when, each)
 
@@ -242,7 +249,13 @@ def _of_nics(vm: VmRecord, bridge: str, when: str, shape: Shape) -> Iterator[Dif
     elif own[0].port not in {"", port_name(vm.mac)}:
         # A stopped VM, or one in its definition, may have no name yet: libvirt takes the defined one.
         yield Difference(
-            "port", vm.host, vm.id, f"{when}NIC の口（パケット規則の対象）", port_name(vm.mac), own[0].port, "apply-network"
+            "port",
+            vm.host,
+            vm.id,
+            f"{when}NIC の口（パケット規則の対象）",
+            port_name(vm.mac),
+            own[0].port,
+            "apply-network",
         )
 
 
@@ -256,14 +269,14 @@ def _of_injected(vm: VmRecord, emulated: bool, when: str, shape: Shape) -> Itera
     # libvirt may tell its default of a running VM, where nobody asked for any.
     if (shape.shares or domain_xml.SHARES_OF_WEIGHT_ONE) != (shares or domain_xml.SHARES_OF_WEIGHT_ONE):
         yield Difference(
-            "shares", vm.host, vm.id, f"{when}CPU の重み（cpu_shares）", str(shares or "既定"), str(shape.shares or "既定"),
-            "resize-memory",
+            "shares", vm.host, vm.id, f"{when}CPU の重み（cpu_shares）",
+            str(shares or "既定"), str(shape.shares or "既定"), "resize-memory",
         )  # fmt: skip
     cache = domain_xml.TRANSLATION_CACHE_MIB if emulated else 0
     if shape.translation_cache_mib != cache:
         yield Difference(
-            "cache", vm.host, vm.id, f"{when}変換キャッシュ（TCG）", f"{cache} MiB", f"{shape.translation_cache_mib} MiB",
-            "", how,
+            "cache", vm.host, vm.id, f"{when}変換キャッシュ（TCG）",
+            f"{cache} MiB", f"{shape.translation_cache_mib} MiB", "", how,
         )  # fmt: skip
 
 
@@ -271,18 +284,18 @@ def _of_disks(vm: VmRecord, domain: Domain, here: HostObservation) -> Iterator[D
     names = {disk.name: disk for disk in vm.disks}
     attached: set[str] = set()
     seed = False
-    for disk in domain.shape.disks:
-        name, above = _planned(disk, names, here, vm)
+    for there in domain.shape.disks:
+        name, above = _planned(there, names, here, vm)
         if name and above:
-            yield _snapshot(vm, disk.path or disk.volume)
+            yield _snapshot(vm, there.path or there.volume)
         if name in names:
             attached.add(name)
         elif name:
             seed = True
         else:
             yield Difference(
-                "disk", vm.host, vm.id, "ディスク", "", disk.path or f"{disk.pool}/{disk.volume}", "",
-                f"計画にないディスクです。virsh detach-disk {vm.id} {disk.target} で外してください",
+                "disk", vm.host, vm.id, "ディスク", "", there.path or f"{there.pool}/{there.volume}", "",
+                f"計画にないディスクです。virsh detach-disk {vm.id} {there.target} で外してください",
             )  # fmt: skip
     for disk in vm.disks:
         pool, volume = here.pool(disk.pool), here.volume(disk.pool, disk.name)
@@ -297,25 +310,29 @@ def _of_disks(vm: VmRecord, domain: Domain, here: HostObservation) -> Iterator[D
         if volume is not None and volume.capacity != round(disk.size_gib * GIB):
             yield _size(vm, disk, volume.capacity)
     if not seed:
-        yield Difference("disk", vm.host, vm.id, "シード", "接続", "", "", f"停止してから kumiai deploy --adopt {vm.id}")
+        yield Difference(
+            "disk", vm.host, vm.id, "シード", "接続", "", "", f"停止してから kumiai deploy --adopt {vm.id}"
+        )
 
 
 def _size(vm: VmRecord, disk: DiskRecord, capacity: int) -> Difference:
     smaller = capacity < round(disk.size_gib * GIB)
     return Difference(
-        "disk-size", vm.host, vm.id, f"ディスク「{disk.name}」の大きさ", f"{disk.size_gib:g} GiB", f"{capacity / GIB:g} GiB",
+        "disk-size", vm.host, vm.id, f"ディスク「{disk.name}」の大きさ",
+        f"{disk.size_gib:g} GiB", f"{capacity / GIB:g} GiB",
         "grow-disk" if smaller else "",
-        "" if smaller else "縮めることはできません。推定データの size_gib を実機に合わせて kumiai plan --keep で計画し直してください",
+        "" if smaller else "縮めることはできません。size_gib を実機に合わせて kumiai plan --keep で計画し直してください",
     )  # fmt: skip
 
 
 def _planned(disk: Disk, names: Mapping[str, DiskRecord], here: HostObservation, vm: VmRecord) -> tuple[str, bool]:
-    """The planned volume, or the seed, that a disk is or lies on; and whether it only lies on it, as a snapshot does."""
+    """The planned volume, or seed, that a disk is or lies on, and whether it only lies on it, as a snapshot does."""
     own = here.path_of(disk)
     for depth, path in enumerate((own, *disk.chain)):
         for name, record in names.items():
             volume = here.volume(record.pool, name)
-            if (volume is not None and volume.path == path) or (depth == 0 and disk.volume == name):
+            # A snapshot names what it lies on as the disk did: by its volume, or by its file.
+            if (volume is not None and volume.path == path) or name in {path, disk.volume if depth == 0 else ""}:
                 return name, depth > 0
         if depth == 0 and (disk.volume or path.rpartition("/")[2]).startswith(f"{vm.id}-seed-"):
             return f"{vm.id}-seed", False
@@ -334,8 +351,8 @@ def _surplus(host: HostRecord, there: HostObservation, layout: Layout) -> Iterat
     for domain in there.domains:
         if domain.name not in planned:
             yield Difference(
-                "surplus", host.id, "", f"計画にない仮想サーバ「{domain.name}」", "", _state(domain) if not domain.running
-                else "稼働", "remove-tenant",
+                "surplus", host.id, "", f"計画にない仮想サーバ「{domain.name}」", "",
+                "稼働" if domain.running else _state(domain), "remove-tenant",
                 f"要らなければ停止してから kumiai deploy --remove-orphan {domain.name}",
             )  # fmt: skip
     expected = set(expected_volumes(host, layout, there))

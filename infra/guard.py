@@ -85,15 +85,14 @@ def hosts_to_ask(preview: Preview, plan: PlanFolder) -> frozenset[str]:
 def _of_folder(preview: Preview, plan: PlanFolder, deployed: Deployed) -> Iterator[Refusal]:
     """The folder against the stack that stands, and against the folder that the preview was made with."""
     if preview.stack not in admission.stack_names(plan.layout):
-        yield Refusal("", preview.stack, "計画にないスタックです", "計画のどの仮想サーバにも当たりません", "remove-tenant")
-    for check in (
-        lambda: admission.require_not_older(plan.layout, deployed),
-        lambda: admission.require_lineage(plan.layout, plan.layout_digest, deployed),
-    ):
-        try:
-            check()
-        except (RefusalError, TypeError, ValueError) as error:
-            yield Refusal("", preview.stack, str(error), "MAC、アドレス、配置が構築済みのものと食い違います", "")
+        yield Refusal(
+            "", preview.stack, "計画にないスタックです", "計画のどの仮想サーバにも当たりません", "remove-tenant"
+        )
+    try:
+        admission.require_not_older(plan.layout, deployed)
+        admission.require_lineage(plan.layout, plan.layout_digest, deployed)
+    except (RefusalError, TypeError, ValueError) as error:
+        yield Refusal("", preview.stack, str(error), "MAC、アドレス、配置が構築済みのものと食い違います", "")
     digest = preview.planned.get("layout_digest") or _digest_of(preview.plan)
     if digest and digest != plan.layout_digest:
         yield Refusal(
@@ -127,15 +126,15 @@ def _of_change(change: Change, vms: dict[str, VmRecord], all_vms: Iterable[VmRec
     if change.op == "update" and (change.kind != "Domain" or set(change.keys) - IN_PLACE):
         return guard_words.of_dropped(change, vms)
     if change.op == "update" and change.new.get("autostart") is False:
-        return Refusal(change.name, change.name, "自動起動を切る変更です", "ホストの再起動後に停止したままになります", "")
+        return Refusal(
+            change.name, change.name, "自動起動を切る変更です", "ホストの再起動後に停止したままになります", ""
+        )
     if change.old_host and change.new_host and change.old_host != change.new_host:
         return guard_words.of_move(change.owner or change.name, change.name, change.old_host, change.new_host)
     if change.unprotected or change.unretained:
         return guard_words.of_protection(change)
     if change.kind == "Domain" and change.op in {"create", "import"} and change.name not in vms:
-        return Refusal(
-            change.name, change.name, "計画にない仮想サーバを作る変更です", "計画の検査を経ていません", ""
-        )
+        return Refusal(change.name, change.name, "計画にない仮想サーバを作る変更です", "計画の検査を経ていません", "")
     return None
 
 

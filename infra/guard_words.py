@@ -51,7 +51,6 @@ def refusal_of(change: Change, vms: Mapping[str, VmRecord], all_vms: Iterable[Vm
     if change.kind == "Domain":
         return _of_domain(change, vms)
     if change.kind == "Pool":
-        host, _, pool = change.name.partition("-")
         hit = [vm.id for vm in all_vms if change.name == f"{vm.host}-{pool_of(vm, change.name)}"]
         return Refusal(
             "", change.name, f"プールの{_verb(change)}",
@@ -205,7 +204,11 @@ def of_double(vm: str, places: Sequence[str], host: str) -> Refusal:
 def of_small_disk(vm: str, disk: DiskRecord, capacity: int) -> Refusal:
     """For a disk that the plan has larger than it is: the program leaves its size alone."""
     return Refusal(
-        vm, disk.name, f"ディスクの大きさの変更（{capacity / 2**30:g} GiB → {disk.size_gib:g} GiB）", DROPPED, "grow-disk"
+        vm,
+        disk.name,
+        f"ディスクの大きさの変更（{capacity / 2**30:g} GiB → {disk.size_gib:g} GiB）",
+        DROPPED,
+        "grow-disk",
     )
 
 
@@ -252,5 +255,7 @@ def _same_macs(change: Change) -> bool:
 
 
 def _fewer(change: Change) -> bool:
-    counts = [len(found) if isinstance(found := inputs.get("disks"), list) else 0 for inputs in (change.old, change.new)]
+    counts = [
+        len(found) if isinstance(found := inputs.get("disks"), list) else 0 for inputs in (change.old, change.new)
+    ]
     return counts[1] < counts[0]

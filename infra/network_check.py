@@ -22,7 +22,7 @@ from layout.uplinks import Uplinks
 DEADLINE_S = 60.0
 AT_ONCE = 4
 SSH_FILE = "ssh.json"
-"""Beside the file of URIs: name -> {address, port, user, key_file, known_hosts}, for gateways, which have no libvirt."""
+"""Beside the file of URIs: name -> {address, port, user, key_file, known_hosts}; gateways have no libvirt."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,16 @@ class NetworkAnswer:
     unknown: str = ""
 
 
-def check(layout: Layout, wires: Uplinks, uris: Mapping[str, str], gateways: Mapping[str, Connection]) -> list[NetworkAnswer]:
+def check(
+    layout: Layout, wires: Uplinks, uris: Mapping[str, str], gateways: Mapping[str, Connection]
+) -> list[NetworkAnswer]:
     """The answers of the hosts of `uris` and of the gateways of their sites, each within its deadline.
 
     Raises RefusalError when the plan's networks cannot be had over these uplinks at all.
     """
-    sites = [site for site in dict.fromkeys(host.site for host in layout.hosts if host.id in uris) if site in wires.gateways]
+    sites = [
+        site for site in dict.fromkeys(host.site for host in layout.hosts if host.id in uris) if site in wires.gateways
+    ]
     asked: list[tuple[segmentation.HostNetwork, Connection | None]] = []
     for host in layout.hosts:
         if host.id in uris:
@@ -52,7 +56,7 @@ def check(layout: Layout, wires: Uplinks, uris: Mapping[str, str], gateways: Map
 
 
 def gateways_beside(uris: Path | None) -> dict[str, Connection]:
-    """How machines without libvirt are reached, from the file beside the URIs; empty without one. Raises RefusalError."""
+    """How machines without libvirt are reached, from the file beside the URIs, if any. Raises RefusalError."""
     path = None if uris is None else uris.parent / SSH_FILE
     if path is None or not path.is_file():
         return {}

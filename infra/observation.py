@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import shutil
 import signal
 import subprocess
 import time
+import uuid as identifiers
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -30,9 +30,7 @@ def has_virsh() -> bool:
     return shutil.which("virsh") is not None
 
 
-def observe_all(
-    uris: Mapping[str, str], *, deadline_s: float = DEADLINE_S
-) -> dict[str, HostObservation | Unreachable]:
+def observe_all(uris: Mapping[str, str], *, deadline_s: float = DEADLINE_S) -> dict[str, HostObservation | Unreachable]:
     """What each host runs, or why it did not say; hosts in parallel, `deadline_s` for each."""
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         asked = {host: pool.submit(observe, host, uri, deadline_s=deadline_s) for host, uri in uris.items()}
@@ -133,7 +131,7 @@ def _virsh(address: str, commands: Iterable[str], until: float) -> list[str]:
     asked = list(commands)
     if not asked:
         return []
-    mark = f"kumiai-{secrets.token_hex(8)}"
+    mark = f"kumiai-{identifiers.uuid4().hex}"
     script = "".join(f"{command}\necho {mark}\n" for command in asked)
     with subprocess.Popen(
         ["virsh", "--quiet", "--connect", address],

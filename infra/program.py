@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import atexit
+import os
 import tempfile
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
 
-from infra import admission, hosts, judgement, settings, tenant
+from infra import admission, hosts, judgement, observation, settings, tenant, turns
 from infra.admission import Deployed, HostsStack
 from infra.refusal import RefusalError
 from layout import FolderError
@@ -38,6 +40,7 @@ def declare(plan: judgement.Plan | PlanFolder, chosen: settings.Settings, stack_
     layout = plan.layout
     stack = admission.stack_of(stack_name, layout)
     admission.require_not_older(layout, deployed)
+    admission.require_lineage(layout, plan.layout_digest, deployed)
     if not isinstance(plan, judgement.Plan):
         admission.require_sound(plan)
     for host in admission.hosts_of(stack, layout):
@@ -46,11 +49,20 @@ def declare(plan: judgement.Plan | PlanFolder, chosen: settings.Settings, stack_
         ids = {image for images in admission.base_images(stack.site, layout).values() for image in images}
         hosts.declare(stack, layout, chosen, admission.find_images(ids, layout, chosen, deployed))
     else:
-        admission.require_in_place(admission.vms_of(stack, layout), deployed)
+        vms = admission.vms_of(stack, layout)
+        uris = {host.id: admission.uri_of(host, chosen) for host in layout.hosts if host.uri or host.id in chosen.uris}
+        admission.require_in_place(vms, deployed, lambda asked: observation.observe_all(_only(uris, asked)))
+        if turns.OWNER_OF not in os.environ:  # else `kumiai deploy` has looked at everything before
+            fresh = [vm for vm in vms if vm.id not in deployed.resources]
+            admission.require_absent(fresh, observation.observe_all(_only(uris, {vm.host for vm in fresh})))
         tenant.declare(stack, layout, chosen, deployed, _work_folder())
     pulumi.export("generation", layout.generation)
     pulumi.export("layout_digest", plan.layout_digest)
     pulumi.export("plan_name", layout.estate.name)
+
+
+def _only(uris: Mapping[str, str], hosts: Collection[str]) -> dict[str, str]:
+    return {host: uri for host, uri in uris.items() if host in hosts}
 
 
 def _config() -> dict[str, Any]:

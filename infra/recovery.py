@@ -30,8 +30,8 @@ __all__ = [
     "CheckpointError",
     "Ground",
     "LeftoverError",
-    "adopt",
     "attempt",
+    "found_again",
     "marks",
     "mend",
     "only_one",
@@ -70,7 +70,7 @@ class Ground:
 
 
 def mend(ground: Ground, stacks: Iterable[str]) -> None:
-    """Puts copies in the place of damaged records. Before anything else: one of them fails every question to the engine.
+    """Puts copies in the place of damaged records. First of all: one of them fails every question to the engine.
 
     Raises BusyError, CheckpointError.
     """
@@ -83,6 +83,9 @@ def mend(ground: Ground, stacks: Iterable[str]) -> None:
             mended = checkpoint.mend(files, ground.state / "damaged")
             if mended:
                 ground.progress(mended)
+        settings = checkpoint.mend_settings(ground.running.project, stack, ground.state / "damaged")
+        if settings:
+            ground.progress(settings)
 
 
 def settle(ground: Ground, stack: str) -> None:
@@ -105,35 +108,32 @@ def settle(ground: Ground, stack: str) -> None:
     for each in cleared:
         each.result()
     if record.untidy:
-        _rewrite(ground, stack, frozenset())
+        _tidy(ground, stack)
         ground.progress(f"{stack}：途中で止まった構築の記録を片付けました")
 
 
-def adopt(ground: Ground, stack: str, vms: Iterable[str]) -> None:
-    """Makes VMs ours again that somebody made, removed or renamed by hand; run `settle` right afterwards.
+def found_again(ground: Ground, vm: Thing, uuid: str) -> bool:
+    """Whether the VM that a record knows by this UUID is on its host, under whatever name; then it has its own again.
 
-    A VM that was renamed gets its name back. One that is on no host leaves the record, so that the update makes it
-    anew on its own disks. One that is there, but is not the one of the record, is put down as half made: `settle`
-    removes it (its disks stay) if it has the MAC of the plan. Raises LeftoverError and CheckpointError.
+    A VM that was renamed by hand looks deleted. Made anew it would stand on the same disks as the renamed one. Raises
+    LeftoverError where it is on another host, runs under the other name, or a host does not answer.
     """
-    record = ground.record(stack)
-    forgotten = {
-        Thing(vm.host, "domain", "", vm.id)
-        for vm in ground.layout.vms
-        if vm.id in set(vms) and not _found_again(ground, record, Thing(vm.host, "domain", "", vm.id))
-    }
-    if not forgotten:
-        return
-    names = {thing.name for thing in forgotten}
-    theirs = {thing for thing in things(stack, ground.layout) if _vm_of(thing, ground.layout) in names}
-    earlier = intent.read(ground.state, stack)
-    absent = frozenset(theirs | (earlier.absent if earlier else frozenset()))
-    macs = {vm.id: vm.mac for vm in ground.layout.vms if vm.tenant == stack} | dict(earlier.macs if earlier else {})
-    # First the ground on which `settle` removes, then the record: killed between the two, nothing is lost.
-    said = Intent(stack, ground.layout_digest, ground.layout.generation, absent, macs)
-    intent.write(ground.state, said, ground.operator)
-    if record.standing & forgotten:
-        _rewrite(ground, stack, frozenset(forgotten))
+    for host in sorted(ground.uris):
+        try:
+            name = ground.hosts.ask(host, [f"domname {uuid}"])[f"domname {uuid}"].strip()
+        except SilentHostError as error:
+            raise LeftoverError(f"{vm} を探せません（{error}）。すべてのホストが応答してから実行してください") from None
+        if not name:
+            continue
+        if host != vm.host:
+            raise LeftoverError(
+                f"仮想サーバ {vm.name} は {host} で見つかりました。運用手順書 migrate-vm で戻してください"
+            )
+        if name != vm.name:
+            leftovers.rename(ground.hosts, Thing(host, "domain", "", name), vm.name)
+            ground.progress(f"{host} の仮想サーバ {name} を、元の名前 {vm.name} に戻しました")
+        return True
+    return False
 
 
 @contextmanager
@@ -257,41 +257,9 @@ def _clear_volume(ground: Ground, thing: Thing) -> None:
         leftovers.require_data(ground.hosts, thing, disk.size_gib)
 
 
-def _found_again(ground: Ground, record: Record, thing: Thing) -> bool:
-    """Whether the VM of the record is on its host, where need be under its own name again."""
-    uuid = record.ids.get(thing, "")
-    for host in sorted(ground.uris) if uuid else ():
-        try:
-            name = ground.hosts.ask(host, [f"domname {uuid}"])[f"domname {uuid}"].strip()
-        except SilentHostError as error:
-            raise LeftoverError(
-                f"{thing} を探せません（{error}）。すべてのホストが応答してから実行してください"
-            ) from None
-        if not name:
-            continue
-        if host != thing.host:
-            raise LeftoverError(
-                f"仮想サーバ {thing.name} は {host} で見つかりました。運用手順書 migrate-vm で戻してください"
-            )
-        if name != thing.name:
-            leftovers.rename(ground.hosts, Thing(host, "domain", "", name), thing.name)
-            ground.progress(f"{thing.host} の仮想サーバ {name} を、元の名前 {thing.name} に戻しました")
-        return True
-    return False
-
-
-def _vm_of(thing: Thing, layout: Layout) -> str:
-    for vm in layout.vms:
-        if vm.host == thing.host and (
-            thing.name in {vm.id, f"{vm.id}-seed-*"} or thing.name in {disk.name for disk in vm.disks}
-        ):
-            return vm.id
-    return ""
-
-
-def _rewrite(ground: Ground, stack: str, forgotten: frozenset[Thing]) -> None:
+def _tidy(ground: Ground, stack: str) -> None:
     running = ground.running
-    deployment = checkpoint.tidied(checkpoint.export(running.project, running.environment, stack) or {}, forgotten)
+    deployment = checkpoint.tidied(checkpoint.export(running.project, running.environment, stack) or {})
     files = checkpoint.files_of(running.environment, stack)
     if files is not None:
         checkpoint.rewrite(files, deployment)

@@ -36,6 +36,18 @@ def deploy(
     skip_host: Annotated[
         list[str] | None, typer.Option("--skip-host", metavar="H", help="このホストに触れない（繰り返せる）")
     ] = None,
+    adopt: Annotated[
+        list[str] | None,
+        typer.Option("--adopt", metavar="VM", help="残っているディスクからこの仮想サーバを組み直す（繰り返せる）"),
+    ] = None,
+    remove_orphan: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--remove-orphan",
+            metavar="NAME",
+            help="Pulumi の状態にない、停止中の仮想サーバの定義か、使われていないボリュームを消す（繰り返せる）",
+        ),
+    ] = None,
     deadline_s: Annotated[
         float, typer.Option("--deadline", min=1.0, metavar="S", help="スタックごとの制限時間（秒）")
     ] = 600.0,
@@ -65,10 +77,12 @@ def deploy(
             start=start,
             parallel=parallel,
             skip_hosts=skip_host or (),
+            adopt=adopt or (),
+            remove_orphans=remove_orphan or (),
             progress=tell,
         )
     except RefusalError as refusal:
-        raise RefusedError(str(refusal), exit_code=UNFIT if refusal.unfit else MALFORMED) from None
+        raise RefusedError(*str(refusal).splitlines(), exit_code=UNFIT if refusal.unfit else MALFORMED) from None
     except building.DeployError as error:
         raise RefusedError(*str(error).splitlines(), exit_code=FAILURE) from None
     (_emit_json if as_json else _emit)(result)

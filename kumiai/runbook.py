@@ -105,9 +105,9 @@ def run(
     if roll_back and not resume:
         raise RefusedError("--rollback は --resume と一緒に使います")
     planned = read_planned(plan.resolve())
-    if not planned.run.fits:
-        raise RefusedError(f"{plan}: 適合しない計画では実行しません（{planned.run.verdict}）", exit_code=UNFIT)
     with _explained():
+        if not planned.run.fits and not _library(folder).get(name).header.unfit_plan:
+            raise RefusedError(f"{plan}: 適合しない計画では実行しません（{planned.run.verdict}）", exit_code=UNFIT)
         request = Request(
             name,
             _pairs(parameters or ()),

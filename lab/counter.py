@@ -13,17 +13,14 @@ SECTOR = 512  # bytes
 RECORD = re.compile(rb"kumiai-counter (\S+) (\d+)\n\0*")
 
 
-def counter(
-    state_dir: Path | None, vm: str, *, network: str = "", address: str = "", deadline_s: int = 2
-) -> int | None:
+def counter(state_dir: Path | None, vm: str, *, plan: Path | None = None, deadline_s: int = 2) -> int | None:
     """What the guest tells on TCP port 81: the last number that is safely on its data volume; None where it is silent.
 
-    `network` and `address` are those of the plan that the laboratory was started with, unless given.
+    `plan` is a later plan folder than that of the laboratory. Raises LabUnavailable when the plan has no such VM.
     """
-    if not (network and address):
-        planned = planned_guest(state_dir, vm)
-        network, address = network or planned.network, address or planned.address
-    answer = probe(state_dir, network, address, port=PORT, deadline_s=deadline_s, ping=False).answer
+    where = planned_guest(state_dir, vm, plan)
+    probed = probe(state_dir, where.network, where.address, port=PORT, deadline_s=deadline_s, ping=False, plan=plan)
+    answer = probed.answer
     name, _, number = (answer or "").partition(" ")
     return int(number) if name == vm and number.isdigit() else None
 

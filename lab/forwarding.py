@@ -42,6 +42,11 @@ def connect_to(where: Places, member: Namespaces, address: str) -> None:
     (where.run / f"{member.name}.connect").write_text(line)
 
 
+def connect_nowhere(where: Places, name: str) -> None:
+    """From now on connections are closed: the number of a process that has ended may soon mean another."""
+    (where.run / f"{name}.connect").write_text("exit 1\n")
+
+
 def listen(where: Places, name: str, port: int) -> Process | None:
     """Starts the process that listens; None when it cannot have the port."""
     number = where.run / f"{name}.forwarder"

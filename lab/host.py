@@ -1,6 +1,7 @@
 """One host of the laboratory: its private folders, its libvirtd, and its guests as libvirt lists them."""
 
 import re
+import shutil
 import subprocess
 import time
 import uuid
@@ -53,15 +54,22 @@ def folders(where: Places, name: str, plan: LabPlan) -> tuple[Path, Path, Path]:
     return where.host(name), where.host_run(name), where.shared(site)
 
 
+def boot_run(where: Places, name: str) -> None:
+    """Empties the own /run of a host or gateway, as a machine finds it when it boots: libvirtd starts guests then."""
+    run = where.host_run(name)
+    if run.exists():
+        shutil.rmtree(run)
+    (run / "sshd").mkdir(parents=True)
+
+
 def prepare(where: Places, name: str, plan: LabPlan) -> None:
     """Makes the folders of a host or gateway, with libvirt's settings in place."""
-    folder, run, shared = folders(where, name, plan)
+    folder, _, shared = folders(where, name, plan)
     shared.mkdir(parents=True, exist_ok=True)
     for part in ("cache/libvirt", "lib/libvirt/images", "log/libvirt", "srv/shared", "run"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     for own in (MACHINE_ETC, HOME):
         _inside(folder, own).mkdir(parents=True, exist_ok=True)
-    (run / "sshd").mkdir(parents=True, exist_ok=True)
     etc.furnish(folder / "etc", name, plan.addresses)
     host = next((each for each in plan.hosts if each.id == name), None)
     for pool in host.pools if host else ():

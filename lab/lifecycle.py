@@ -40,13 +40,13 @@ def up(
     hosts: int | None = None,
     backup_hosts: int = 0,
     plan: Path | None = None,
-    bridges: bool = True,
+    bridges: bool = False,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Lab:
     """Starts a laboratory of `hosts` and `backup_hosts` hosts, or of the hosts and networks of the plan folder `plan`.
 
-    Without `bridges` it lays cables only; the bridges of the networks are made by whoever segments them. `progress` is
-    told, in Japanese, what begins. A laboratory of the same plan that runs already is left alone; what died of it
+    It lays cables only; the bridges of the networks are made by whoever segments them, or here with `bridges` (joined,
+    without any rule, for tests of other things). `progress` is told, in Japanese, what begins. A laboratory of the same plan that runs already is left alone; what died of it
     (hosts, libvirtd, sshd, ports) is started again. Raises LabUnavailable when it cannot be; then nothing is left.
     """
     if (hosts is None) == (plan is None):
@@ -108,12 +108,14 @@ def _power(where: Places, state: State, names: Iterable[str]) -> State:
     """Starts these hosts and gateways on the underlay, with an sshd and a port; the record knows of each at once."""
     switch = network.member(state, SWITCH)
     for name in names:
+        hosts_of.boot_run(where, name)
         member = start(where, name, hosts_of.folders(where, name, state.plan))
         others = tuple(each for each in state.namespaces if each.name != name)
         state = replace(state, namespaces=(*others, member))
         save(where, state)
         underlay.plug_in(where, switch, member, state.plan)
         ssh.start(where, [member])
+        network.restore(where, member)
         state = _forward(where, state, name)
     return state
 
@@ -188,13 +190,17 @@ def power_off(state_dir: Path | None, name: str) -> None:
     where = places(state_dir)
     with locked(where):
         member = network.member(running(where), name)
+        forwarding.connect_nowhere(where, name)
         left = processes.end([member.holder, member.launcher])
         if left:
             raise LabUnavailable(f"{name} の電源を切れません（プロセス {left[0].pid} が終了しません）")
 
 
 def power_on(state_dir: Path | None) -> Lab:
-    """Starts again every host and gateway that has no power, and whatever else has died. Guests stay off."""
+    """Starts again every host and gateway that has no power, and whatever else has died.
+
+    As after any power cut, libvirtd starts the guests that are to start with their host.
+    """
     require_root()
     where = places(state_dir)
     with locked(where):

@@ -22,6 +22,7 @@ def start(where: Places, name: str, folders: Sequence[Path] = ()) -> Namespaces:
     """
     ready = where.run / f"{name}.ready"
     log = where.run / f"{name}.log"
+    ready.unlink(missing_ok=True)  # of an earlier start
     known = {process.pid for process in marked(MARK, str(where.state_dir))}
     # setsid --fork: the holder must outlive this command, and be no child of it that it would have to wait for.
     command = ["setsid", "--fork", "unshare", "--mount", "--net", "--uts", "--pid", "--fork", "--kill-child"]

@@ -4,6 +4,7 @@ Networks share nothing, so they are isolated from one another by construction.
 """
 
 import ipaddress
+import json
 import re
 import subprocess
 from collections.abc import Collection, Sequence
@@ -14,7 +15,7 @@ from lab.plan import LabPlan, NetworkPlan
 from lab.state import SWITCH, Namespaces, Places, State
 from lab.unavailable import LabUnavailable
 
-# Runs inside the switch or a host. The endpoint is a macvlan above the bridge, which carries frames at once (a new
+# Runs inside the switch or a gateway. The endpoint is a macvlan above the device, which carries frames at once (a new
 # veth pair loses those of its first second), in a network namespace of its own that ends with the command. Its hardware
 # address follows from its address: for a second after an ARP answer, a peer takes no other one and would answer into
 # the void.
@@ -89,6 +90,22 @@ def connect(where: Places, state: State, only: Collection[str] | None = None) ->
     batch(where, switch, ports)
 
 
+def restore(where: Places, booted: Namespaces) -> None:
+    """Sets up the networks that a host or gateway had before, as its systemd would when it boots.
+
+    Raises LabUnavailable when its script fails.
+    """
+    script = where.host(booted.name) / "etc/kumiai/network.sh"
+    if not script.exists():
+        return
+    command = enter(booted, ["sh", "/etc/kumiai/network.sh", "apply"])
+    done = subprocess.run(
+        command, env=environment(where), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise LabUnavailable(f"{booted.name} のネットワークを元に戻せません：{' '.join(done.stderr.split())}")
+
+
 def member(state: State, name: str) -> Namespaces:
     """The running namespaces of a host or the switch. Raises LabUnavailable when there are none of that name."""
     found = state.of(name)
@@ -98,26 +115,27 @@ def member(state: State, name: str) -> Namespaces:
     return found
 
 
-def network_of(plan: LabPlan, network: str) -> tuple[int, NetworkPlan]:
-    """A network by id, with its number. Raises LabUnavailable when the laboratory has none of that id."""
-    for number, each in enumerate(plan.networks):
+def network_of(plan: LabPlan, network: str) -> NetworkPlan:
+    """A network by id. Raises LabUnavailable when the laboratory has none of that id."""
+    for each in plan.networks:
         if each.id == network:
-            return number, each
+            return each
     known = "、".join(each.id for each in plan.networks) or "なし"
     raise LabUnavailable(f"ネットワーク {network} は検証環境にありません（あるのは {known}）")
 
 
 def run_on(
-    state: State, network: str, command: Sequence[str], source: str | None = None
+    state: State, network: str, command: Sequence[str], source: str | None = None, plan: LabPlan | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Runs a command in a fresh endpoint that is attached to the network and has the address `source` in its subnet.
 
-    By default the source is the highest address of the subnet that the plan does not use.
+    By default the source is the highest address of the subnet that the plan does not use; `plan` is a later one than
+    that of the laboratory.
     """
-    number, plan = network_of(state.plan, network)
-    inside, bridge = _attachment(state, number, plan)
-    origin = ipaddress.IPv4Address(source or free_address(plan))
-    address = f"{origin}/{ipaddress.IPv4Network(plan.subnet).prefixlen}"
+    found = network_of(plan or state.plan, network)
+    inside, bridge = _attachment(state, found)
+    origin = ipaddress.IPv4Address(source or free_address(found))
+    address = f"{origin}/{ipaddress.IPv4Network(found.subnet).prefixlen}"
     mac = ":".join(f"{byte:02x}" for byte in b"\x02\0" + origin.packed)
     arguments = ["/bin/sh", "-c", ENDPOINT, "endpoint", bridge, address, mac, *command]
     done = subprocess.run(
@@ -133,17 +151,32 @@ def run_on(
     return done
 
 
-def _attachment(state: State, number: int, plan: NetworkPlan) -> tuple[Namespaces, str]:
-    """Where an endpoint gets its cable: at the switch, or, where it has no bridges, at the first host that has one."""
-    if state.plan.bridges:
-        return member(state, SWITCH), _bridge(number)
-    for host in plan.hosts:
-        found = state.of(host)
-        if found is not None and found.holder.alive():
-            look = ["nsenter", "--target", str(found.holder.pid), "--net", "--", "ip", "link", "show", plan.bridge]
-            if subprocess.run(look, capture_output=True, check=False).returncode == 0:
-                return found, plan.bridge
-    raise LabUnavailable(f"ネットワーク {plan.id} のブリッジ {plan.bridge} を持つホストがありません")
+def _attachment(state: State, plan: NetworkPlan) -> tuple[Namespaces, str]:
+    """Where an endpoint gets its cable: at the end of the tunnels in the gateway, else at the bridge of the switch.
+
+    Whoever segments the networks makes the tunnels, and lets pass what comes out of one, but nothing that comes in by
+    another cable.
+    """
+    gateway = state.of(state.plan.gateways.get(plan.site, ""))
+    device = _tunnel(gateway, plan) if gateway is not None and gateway.holder.alive() else None
+    if gateway is not None and device is not None:
+        return gateway, device
+    for number, known in enumerate(state.plan.networks):
+        if state.plan.bridges and known.id == plan.id:
+            return member(state, SWITCH), _bridge(number)
+    raise LabUnavailable(
+        f"ネットワーク {plan.id} はまだ作られていません（拠点 {plan.site} のゲートウェイにトンネルがありません）"
+    )
+
+
+def _tunnel(gateway: Namespaces, plan: NetworkPlan) -> str | None:
+    """The device of the network's tunnels in the gateway."""
+    look = ["nsenter", "--target", str(gateway.holder.pid), "--net", "--", "ip", "-json", "-details", "link", "show"]
+    done = subprocess.run([*look, "type", "vxlan"], capture_output=True, text=True, check=False)
+    for device in json.loads(done.stdout or "[]"):
+        if device.get("linkinfo", {}).get("info_data", {}).get("id") == plan.vni:
+            return str(device["ifname"])
+    return None
 
 
 def free_address(plan: NetworkPlan) -> str:

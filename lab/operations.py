@@ -11,7 +11,7 @@ from lab import host as hosts_of
 from lab.host import Guest
 from lab.namespaces import enter
 from lab.network import Probe
-from lab.plan import GuestPlan, NetworkPlan
+from lab.plan import GuestPlan, LabPlan, NetworkPlan, read
 from lab.requirements import require_root, running
 from lab.state import Places, State, load, places
 from lab.unavailable import LabUnavailable
@@ -107,48 +107,57 @@ def probe(
     source: str | None = None,
     deadline_s: int = 2,
     ping: bool = True,
+    plan: Path | None = None,
 ) -> Probe:
     """Pings `address` (unless told not to) and reads what its TCP `port` says, from an endpoint on the network.
 
     `source` is the endpoint's address, by default a free one of the subnet. Each try waits `deadline_s` seconds.
+    `plan` is a later plan folder than that of the laboratory.
     """
     require_root()
     state = running(places(state_dir))
-    _, plan = network.network_of(state.plan, network_id)
-    origin = source or network.free_address(plan)
+    planned = _planned(state, plan)
+    origin = source or network.free_address(network.network_of(planned, network_id))
     time_ms = None
     if ping:
         once = ["busybox", "ping", "-c", "1", "-W", str(deadline_s), address]
-        time_ms = network.round_trip_ms(network.run_on(state, network_id, once, origin).stdout)
+        time_ms = network.round_trip_ms(network.run_on(state, network_id, once, origin, planned).stdout)
     # nc limits the time to connect only; a peer may accept and then say nothing for ever.
     talk = ["timeout", str(2 * deadline_s), "busybox", "nc", "-w", str(deadline_s), address, str(port)]
-    said = network.run_on(state, network_id, talk, origin)
+    said = network.run_on(state, network_id, talk, origin, planned)
     answer = said.stdout.strip() if said.returncode == 0 else None
     return Probe(network_id, address, origin, time_ms, port, answer)
 
 
-def planned_guest(state_dir: Path | None, name: str) -> GuestPlan:
+def planned_guest(state_dir: Path | None, name: str, plan: Path | None = None) -> GuestPlan:
     """Where the plan puts this guest. Raises LabUnavailable when it does not know it."""
-    for guest in running(places(state_dir)).plan.guests:
+    for guest in _planned(running(places(state_dir)), plan).guests:
         if guest.name == name:
             return guest
     raise LabUnavailable(f"仮想サーバ {name} は検証環境の計画にありません")
 
 
-def probe_guests(state_dir: Path | None, names: Collection[str], *, wait_s: float = 0.0) -> dict[str, Probe]:
+def _planned(state: State, plan: Path | None) -> LabPlan:
+    """What the laboratory was started with, or a later plan folder for the same hosts."""
+    return state.plan if plan is None else read(plan)
+
+
+def probe_guests(
+    state_dir: Path | None, names: Collection[str], *, wait_s: float = 0.0, plan: Path | None = None
+) -> dict[str, Probe]:
     """Probes these guests at the addresses the plan gives them, one after another; names it does not know are left out.
 
     A guest that boots is silent for some seconds, and each silent one takes about three. Silent ones are asked again
     for at least `wait_s` seconds.
     """
     require_root()
-    planned = [each for each in running(places(state_dir)).plan.guests if each.name in names]
+    planned = [each for each in _planned(running(places(state_dir)), plan).guests if each.name in names]
     until = time.monotonic() + wait_s
     heard: dict[str, Probe] = {}
     while True:
         silent = [each for each in planned if each.name not in heard or not _is_up(heard[each.name])]
         for each in silent:
-            heard[each.name] = probe(state_dir, each.network, each.address, deadline_s=1)
+            heard[each.name] = probe(state_dir, each.network, each.address, deadline_s=1, plan=plan)
         if time.monotonic() >= until or all(map(_is_up, heard.values())):
             return heard
         time.sleep(0.5)

@@ -32,7 +32,10 @@ class HostPlan:
 
 @dataclass(frozen=True)
 class NetworkPlan:
-    """A network, a bridge on each of `hosts`; `taken`: addresses of `subnet` the plan uses; `mtu` in bytes."""
+    """A network of a site, a bridge on each of `hosts`; `taken`: addresses of `subnet` the plan uses; `mtu` in bytes.
+
+    `vni`: the number of its tunnels on the underlay, where it has one.
+    """
 
     id: str
     bridge: str
@@ -40,6 +43,8 @@ class NetworkPlan:
     subnet: str
     hosts: tuple[str, ...]
     taken: tuple[str, ...] = ()
+    site: str = MAIN_SITE
+    vni: int | None = None
 
 
 @dataclass(frozen=True)
@@ -162,7 +167,17 @@ def _network(record: Mapping[str, Any], hosts: tuple[str, ...], taken: tuple[str
     if len(bridge) > MAXIMUM_BRIDGE_NAME:
         raise ValueError(f"ブリッジ名 {bridge}（{len(bridge)} 文字。{MAXIMUM_BRIDGE_NAME} 文字以内）")
     subnet = str(ipaddress.IPv4Network(record["subnet"]))
-    return NetworkPlan(str(record["id"]), bridge, int(record.get("mtu") or 1500), subnet, hosts, taken)
+    vni = record.get("vni")
+    return NetworkPlan(
+        str(record["id"]),
+        bridge,
+        int(record.get("mtu") or 1500),
+        subnet,
+        hosts,
+        taken,
+        str(record.get("site") or MAIN_SITE),
+        None if vni is None else int(vni),
+    )
 
 
 def _name(value: object, where: str) -> str:

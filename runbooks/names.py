@@ -20,8 +20,8 @@ from .transport import LOCAL
 BUILT_IN = (
     "layout", "layout_digest", "plan", "today", "state", "uris", "uplinks", "operator", "run_id", "now", "work",
     "kumiai_options", "host", "host_by_id", "vm_by_id", "vms_on", "vms_of", "network_of", "network_by_id",
-    "pool_path", "volume_path", "apart_from", "moves_from", "virsh_uri", "moved_from", "stack_of", "gateways",
-    "address_of", "machine", "local",
+    "pool_path", "volume_path", "apart_from", "misplaced", "moves_from", "virsh_uri", "moved_from", "stack_of",
+    "gateways", "address_of", "machine", "local",
 )  # fmt: skip
 
 
@@ -56,6 +56,19 @@ class Site:
         return tuple(words)
 
 
+@dataclass(frozen=True)
+class Move:
+    """A VM that is not where the plan has it."""
+
+    vm: VmRecord
+    source: str
+
+    @property
+    def id(self) -> str:
+        """The VM's."""
+        return self.vm.id
+
+
 class Facts:
     """Facts by id, for templates: `facts.free`. Not a dict, whose own methods would be found first."""
 
@@ -83,6 +96,7 @@ def built_in(site: Site, *, operator: str, run_id: str, now: datetime, work: Pat
         "pool_path": lambda host, pool: _pool(_known(hosts, host, "ホスト"), pool),
         "volume_path": lambda vm, disk: f"{_pool(_known(hosts, vm.host, 'ホスト'), disk.pool)}/{disk.name}",
         "apart_from": lambda vm: [other for other in layout.vms if other.id != vm.id and _apart(vm, other)],
+        "misplaced": lambda places: _misplaced(layout, places),
         "moves_from": lambda host: [vm for vm in layout.vms if _source(layout, vm) == _id(host) != vm.host],
         "virsh_uri": lambda host: virsh_uri(site, _id(host)),
         "moved_from": lambda vm: _source(layout, vm),
@@ -150,6 +164,12 @@ def _pool(host: HostRecord, pool: str) -> str:
 def _apart(vm: VmRecord, other: VmRecord) -> bool:
     """Whether an anti-affinity group keeps the two apart."""
     return bool(set(vm.anti_affinity) & set(other.anti_affinity))
+
+
+def _misplaced(layout: Layout, places: Mapping[str, list[str]]) -> list[Move]:
+    """The VMs that are on another host than planned, by what every host lists."""
+    where = {vm: host for host, names in places.items() for vm in names}
+    return [Move(vm, where[vm.id]) for vm in layout.vms if where.get(vm.id, vm.host) != vm.host]
 
 
 def _source(layout: Layout, vm: VmRecord) -> str:

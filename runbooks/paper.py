@@ -98,6 +98,8 @@ def _step(step: Step, number: int) -> list[str]:
         lines += ["", f"標準入力：秘密 `{step.secret}`（画面にも紙にも書かない）"]
     if step.no_rollback:
         lines += ["", f"戻し方はない：{step.no_rollback}"]
+    if step.commit:
+        lines += ["", "**ここから後で失敗しても、ここまでは戻さない**"]
     return [*lines, "", "終了コード ＿＿　時刻 ＿＿:＿＿　署名 ＿＿＿＿"]
 
 

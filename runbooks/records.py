@@ -64,6 +64,8 @@ class Header(RunbookRecord):
     impact: Line
     destructive: bool = False
     deadline_s: Seconds = 900
+    unfit_plan: bool = False
+    """Also runs on a plan that does not fit: in the reduced operation after a disaster there is no other."""
     on_failure: Literal["rollback", "stop"] = "rollback"
     """`stop`: steps that are done stay done (a long evacuation); the run can be resumed."""
 
@@ -143,6 +145,8 @@ class Step(RunbookRecord):
     """Needs root on the host: `sudo -n` where the login is another user."""
     keep_output: bool = False
     """The output of `apply` itself goes into the journal (bounded), not only its digest."""
+    commit: bool = False
+    """Point of no return: once this step is done, a later failure undoes nothing up to here."""
     tolerate_percent: Annotated[int, Field(ge=0, le=100)] = 0
     """Of several instances, how many percent may fail without ending the run; it still ends as failed."""
 

@@ -66,6 +66,9 @@ def _replay(entries: Iterable[Entry], earlier: Earlier) -> None:
             begun.setdefault(step, Undo(**entry.data["undo"]))
         elif entry.kind in ("step_done", "step_skipped"):
             past.done.add(step)
+        elif entry.kind == "committed":
+            for each in entry.data["steps"]:
+                begun.pop(each, None)
         elif entry.kind in ("rolled_back", "not_rolled_back"):
             past.done.discard(step)
             begun.pop(step, None)

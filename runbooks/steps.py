@@ -66,7 +66,7 @@ class Walk:
         self.session.note("scope", scope=scope.path, facts=scope.facts)
         try:
             for step in scope.runbook.steps:
-                self._step(scope, step)
+                self._step(scope, step, mark)
         except (StepFailedError, UnreachableError, RunbookError) as error:
             if scope.runbook.header.on_failure == "rollback":
                 self._back(mark)
@@ -74,7 +74,7 @@ class Walk:
                 self.session.tell("ここまでの手順は、そのままにします（続きから再開できます）")
             raise StepFailedError(str(error)) from None
 
-    def _step(self, scope: Scope, step: Step) -> None:
+    def _step(self, scope: Scope, step: Step, mark: int) -> None:
         all_of_it = list(instances(scope, step))
         failures = 0
         for instance in all_of_it:
@@ -90,6 +90,9 @@ class Walk:
                     raise StepFailedError(f"{step.title}（{_of(instance)}）：{error}") from None
                 self.failed.append(f"{step.title}（{_of(instance)}）：{error}")
                 self.session.tell(f"  失敗しましたが続けます：{step.title}（{_of(instance)}）：{error}")
+        if step.commit:
+            self.session.note("committed", steps=[each.key for each in self.undo[mark:]])
+            del self.undo[mark:]
 
     def _call(self, scope: Scope, step: Step, instance: Instance) -> None:
         assert step.runbook is not None  # noqa: S101 - asked by the caller

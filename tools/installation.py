@@ -117,6 +117,16 @@ def engine_env(
     return answer
 
 
+def corrections(env: Mapping[str, str]) -> frozenset[str]:
+    """Answer what the provider of a run with these variables does otherwise than the vendor's; empty for the vendor's.
+
+    The words are those of `provider/corrections.json`, and `late-dial`.
+    """
+    beside = Path(env.get("PULUMI_HOME", "")) / "plugins" / PLUGIN_FOLDER / PROVIDER
+    program = str(beside) if beside.is_file() else shutil.which(PROVIDER, path=env.get("PATH"))
+    return frozenset(_answer([program, "-corrections"], env).split()) if program else frozenset()
+
+
 def _answer(command: list[str], env: Mapping[str, str]) -> str:
     """Answer what a program prints when asked for its version; empty when it fails or hangs."""
     asked = {**env, "PULUMI_SKIP_UPDATE_CHECK": "true"}

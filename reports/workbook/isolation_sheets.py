@@ -24,7 +24,8 @@ def _reachability(paper: Paper, record: ReportRecord) -> None:
         REACHABILITY,
         REACHABILITY,
         (
-            "ここにある組だけが、この向きに接続を開始できます。ほかはすべて遮断します（同じネットワークの中を除く）。",
+            "根拠：入力の flows。ここにある組だけが、この向きに接続を開始できます。",
+            "ほかはすべて遮断します（同じネットワークの中を除く）。",
             *refused,
         ),
     )
@@ -67,7 +68,7 @@ def _responsibility(paper: Paper, record: ReportRecord) -> None:
         RESPONSIBILITY,
         RESPONSIBILITY,
         (
-            "所有者と運用者は各団体の contact の記載によります。「（仮定）」は記載がない所です。",
+            "根拠：所有者と運用者は各団体の contact の記載です。「（仮定）」は記載がない所です。",
             "（仮定）の所には普通の分け方を仮に置きました。契約と覚書で確かめて書き換えてください。",
         ),
     )

@@ -71,6 +71,7 @@ def test_the_first_deployment_of_all_killed_while_pools_are_made(stand):
 def test_the_engine(stand, removed):
     kill_until_something_is_left(stand, "engine", lambda: stand.pending(TENANT, "domain"))
     with removed.context() as patch:
+        patch.setattr(recovery, "mend", lambda *_: None)
         patch.setattr(recovery, "settle", lambda *_: None)
         with pytest.raises(deploy.DeployError, match="currently locked"):
             here(stand)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import pycdlib
 import pytest
 
 import lab
-from lab import LabUnavailable, image, processes, state
+from lab import LabUnavailable, image, packages, processes, state
 
 pytestmark = pytest.mark.e2e
 
@@ -72,10 +73,18 @@ def inhabitants(of):
     return found
 
 
+@contextmanager
 def namespaces_of(folder):
+    """The namespaces of the laboratory. They are held open: the kernel gives a name that is free to the next ones."""
     record = state.load(state.places(folder))
-    ours = set().union(*(namespaces(each.holder.pid) for each in record.namespaces))
-    return ours - namespaces(os.getpid())
+    kinds = [
+        f"/proc/{each.holder.pid}/ns/{kind}" for each in record.namespaces for kind in ("mnt", "net", "pid", "uts")
+    ]
+    with ExitStack() as held:
+        for kind in kinds:
+            held.enter_context(Path(kind).open("rb"))
+        ours = set().union(*(namespaces(each.holder.pid) for each in record.namespaces))
+        yield ours - namespaces(os.getpid())
 
 
 def plan_folder(folder, **changes):
@@ -120,6 +129,7 @@ def boot(running, host, name, bridge, mac, *, folder):
     for volume, source, kind in (("debian-12", base, "qcow2"), ("seed", seed, "raw")):
         virsh(running, host, "vol-create-as", "default", volume, str(source.stat().st_size), "--format", kind)
         virsh(running, host, "vol-upload", "--pool", "default", volume, str(source))
+    virsh(running, host, "vol-create-as", "default", "data", "16M", "--format", "qcow2")
     backing = ["--backing-vol", "debian-12", "--backing-vol-format", "qcow2"]
     virsh(running, host, "vol-create-as", "default", "root", "2G", "--format", "qcow2", *backing)
     domain = folder / f"{name}.xml"
@@ -130,6 +140,8 @@ def boot(running, host, name, bridge, mac, *, folder):
         <target dev='vda' bus='virtio'/></disk>
         <disk type='volume'><driver name='qemu' type='raw'/><source pool='default' volume='seed'/>
         <target dev='vdb' bus='virtio'/></disk>
+        <disk type='volume'><driver name='qemu' type='qcow2'/><source pool='default' volume='data'/>
+        <target dev='vdc' bus='virtio'/></disk>
         <interface type='bridge'><mac address='{mac}'/><source bridge='{bridge}'/><model type='virtio'/></interface>
         <serial type='file'><source path='/var/log/libvirt/{name}.serial'/></serial>
         </devices></domain>""")
@@ -150,7 +162,7 @@ def wait_for(what, deadline_s):
 def running(tmp_path_factory):
     """Two hosts, two networks with the same subnet, and a guest with the same address on each."""
     folder = tmp_path_factory.mktemp("laboratory")
-    up = lab.up(folder / "state", plan=plan_folder(folder / "plan"))
+    up = lab.up(folder / "state", plan=plan_folder(folder / "plan"), bridges=True)
     try:
         boot(up, "kvm01", "hita-ap-01", "br-hita", "52:54:00:00:00:11", folder=folder)
         boot(up, "kvm02", "usuki-ap-01", "br-usuki", "52:54:00:00:00:12", folder=folder)
@@ -175,10 +187,30 @@ def test_a_guest_takes_name_and_address_from_its_seed(running, host, name, netwo
     assert listed.guests == (lab.Guest(name, "running"),)
 
 
+def test_a_guest_counts_on_its_data_volume_and_goes_on_after_a_power_cut(running):
+    folder, name = running.state_dir, "hita-ap-01"
+    first = wait_for(lambda: lab.counter(folder, name), READY_DEADLINE_S)
+    assert first
+    assert wait_for(lambda: (lab.counter(folder, name) or 0) > first, 20)
+    told = lab.counter(folder, name)
+    assert lab.volume_counter(folder, "kvm01", name) >= told
+    virsh(running, "kvm01", "destroy", name)
+    stopped = lab.volume_counter(folder, "kvm01", name)
+    assert stopped >= told
+    assert lab.counter(folder, name) is None
+    virsh(running, "kvm01", "start", name)
+    assert wait_for(lambda: lab.counter(folder, name), READY_DEADLINE_S) > stopped
+    size = lab.probe(folder, "hita-lgwan", ADDRESS, port=82).answer.splitlines()
+    assert {"vcpu 1", f"data_bytes {16 * 2**20}"} <= set(size)
+    with pytest.raises(LabUnavailable, match="kvm02 に仮想サーバ hita-ap-01 がありません"):
+        lab.volume_counter(folder, "kvm02", name)
+
+
 def test_hosts_have_their_own_name_links_and_uuid(running):
     assert lab.execute(running.state_dir, "kvm02", ["hostname"]).stdout == "kvm02\n"
-    links = lab.execute(running.state_dir, "kvm01", ["ls", "/sys/class/net"]).stdout.split()
-    assert set(links) == {"lo", "br-hita", "br-usuki", "up0", "cable0", "cable1", "vnet0"}
+    links = set(lab.execute(running.state_dir, "kvm01", ["ls", "/sys/class/net"]).stdout.split())
+    (tap,) = (each for each in links if each.startswith("vnet"))
+    assert links == {"lo", "br-hita", "br-usuki", "up0", "cable0", "cable1", tap}
     uuids = {virsh(running, host, "capabilities").split("<uuid>")[1].split("<")[0] for host in running.uris}
     assert len({uuid.UUID(each) for each in uuids}) == 2
     assert json.loads(running.uris_file.read_text()) == running.uris
@@ -198,7 +230,7 @@ def test_networks_with_the_same_subnet_do_not_meet(running):
 
 
 def test_up_again_says_that_it_is_up_and_another_plan_is_refused(running, tmp_path):
-    again = lab.up(running.state_dir, plan=plan_folder(tmp_path / "same"))
+    again = lab.up(running.state_dir, plan=plan_folder(tmp_path / "same"), bridges=True)
     assert again.already_up
     assert again.uris == running.uris
     with pytest.raises(LabUnavailable, match="別の構成"):
@@ -216,7 +248,7 @@ def test_guests_outlive_their_libvirtd_and_up_starts_it_again(running, tmp_path)
     assert not broken.up
     assert [(each.alive, each.answers) for each in broken.hosts] == [(True, False), (True, True)]
     assert lab.probe(running.state_dir, "hita-lgwan", ADDRESS).answer == "hita-ap-01"
-    lab.up(running.state_dir, plan=plan_folder(tmp_path / "same"))
+    lab.up(running.state_dir, plan=plan_folder(tmp_path / "same"), bridges=True)
     mended = lab.status(running.state_dir)
     assert mended.up
     assert mended.hosts[0].guests == (lab.Guest("hita-ap-01", "running"),)
@@ -230,21 +262,21 @@ def test_a_guest_obeys_the_power_button(running):
 
 def test_down_leaves_nothing_and_may_be_called_twice(tmp_path):
     before = machine(tmp_path / "state")
-    up = lab.up(tmp_path / "state", plan=plan_folder(tmp_path / "plan"))
+    up = lab.up(tmp_path / "state", plan=plan_folder(tmp_path / "plan"), bridges=True)
     boot(up, "kvm01", "hita-ap-01", "br-hita", "52:54:00:00:00:11", folder=tmp_path)
     # A network of libvirt's own brings a dnsmasq and packet filter rules along.
     network = tmp_path / "nat.xml"
     network.write_text("<network><name>nat</name><forward mode='nat'/><ip address='10.99.0.1' prefix='24'><dhcp>"
                        "<range start='10.99.0.2' end='10.99.0.9'/></dhcp></ip></network>")  # fmt: skip
     virsh(up, "kvm02", "net-create", str(network))
-    ours = namespaces_of(tmp_path / "state")
-    names = {processes.name_of(pid) for pid in inhabitants(ours)}
-    assert len(ours) == 16  # of two hosts, a gateway and the switch
-    assert {"libvirtd", "qemu-system-x86", "dnsmasq", "sshd"} <= names
-    assert machine(tmp_path / "state").sockets
+    with namespaces_of(tmp_path / "state") as ours:
+        names = {processes.name_of(pid) for pid in inhabitants(ours)}
+        assert len(ours) == 16  # of two hosts, a gateway and the switch
+        assert {"libvirtd", "qemu-system-x86", "dnsmasq", "sshd"} <= names
+        assert machine(tmp_path / "state").sockets
 
-    assert lab.down(tmp_path / "state") is True
-    assert inhabitants(ours) == []
+        assert lab.down(tmp_path / "state") is True
+        assert inhabitants(ours) == []
     assert machine(tmp_path / "state") == before
     assert not (tmp_path / "state").exists()
     assert lab.down(tmp_path / "state") is False
@@ -254,7 +286,7 @@ def test_a_failed_up_leaves_nothing(tmp_path):
     before = machine(tmp_path / "state")
     bad = [LAYOUT["networks"][0] | {"mtu": 20}]  # the kernel refuses it after the hosts have started
     with pytest.raises(LabUnavailable, match="ネットワークを作成できません"):
-        lab.up(tmp_path / "state", plan=plan_folder(tmp_path / "plan", networks=bad))
+        lab.up(tmp_path / "state", plan=plan_folder(tmp_path / "plan", networks=bad), bridges=True)
     assert machine(tmp_path / "state") == before
     assert not (tmp_path / "state").exists()
     assert processes.marked(state.MARK, str(tmp_path / "state")) == []
@@ -268,12 +300,12 @@ def test_down_works_after_an_up_that_was_killed(tmp_path, stage):
         "import os, signal, sys, lab; from pathlib import Path\n"
         "def progress(text):\n"
         f"    if {stage!r} in text: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "lab.up(Path(sys.argv[1]), plan=Path(sys.argv[2]), progress=progress)\n"
+        "lab.up(Path(sys.argv[1]), plan=Path(sys.argv[2]), bridges=True, progress=progress)\n"
     )
     killed = subprocess.run([sys.executable, "-c", script, str(tmp_path / "state"), str(plan)], timeout=60, check=False)
     assert killed.returncode == -signal.SIGKILL
     with pytest.raises(LabUnavailable, match="kumiai lab down"):
-        lab.up(tmp_path / "state", plan=plan)
+        lab.up(tmp_path / "state", plan=plan, bridges=True)
     assert lab.down(tmp_path / "state") is True
     assert machine(tmp_path / "state") == before
     assert not (tmp_path / "state").exists()
@@ -283,11 +315,11 @@ def test_down_works_after_an_up_that_was_killed(tmp_path, stage):
 def test_down_without_the_record_still_finds_the_processes(tmp_path):
     before = machine(tmp_path / "state")
     lab.up(tmp_path / "state", hosts=1)
-    ours = namespaces_of(tmp_path / "state")
-    assert inhabitants(ours) != []
-    shutil.rmtree(tmp_path / "state")
-    assert lab.down(tmp_path / "state") is True
-    assert inhabitants(ours) == []
+    with namespaces_of(tmp_path / "state") as ours:
+        assert inhabitants(ours) != []
+        shutil.rmtree(tmp_path / "state")
+        assert lab.down(tmp_path / "state") is True
+        assert inhabitants(ours) == []
     assert machine(tmp_path / "state") == before
 
 
@@ -306,7 +338,7 @@ def test_equal_inputs_give_equal_images(tmp_path, monkeypatch):
     # A second cache that holds the kernel only: the image is made again, at another time and place.
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (kernel,) = (Path.home() / ".cache/kumiai/lab").glob("kernel-*")
-    shutil.copytree(kernel, image.cache_folder() / kernel.name)
+    shutil.copytree(kernel, packages.cache_folder() / kernel.name)
     second = image.build(tmp_path / "second.qcow2")
     assert first.sha256 == second.sha256 == hashlib.sha256((tmp_path / "second.qcow2").read_bytes()).hexdigest()
     assert first.path.stat().st_size < 24_000_000

@@ -23,6 +23,7 @@ from tests.reports import folders
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "reports" / "workbook.json"
 LEDGERS = ("ハードウェア台帳", "導入ソフトウェア台帳", "ライセンス台帳", "ライセンス関連部材台帳")
+ISOLATION = ("通信の可否", "責任分界")
 MONEY = ("見積内訳書", "費目×年度×団体", "A対B")
 DATA = (
     "データ_負担額",
@@ -78,7 +79,7 @@ def test_the_same_record_gives_the_same_bytes(record, data):
 
 def test_every_sheet_is_there_and_says_that_the_contract_prevails(data):
     book = opened(data)
-    assert book.sheetnames == ["表紙", *MONEY, *LEDGERS, "根拠", *DATA]
+    assert book.sheetnames == ["表紙", *MONEY, *LEDGERS, *ISOLATION, "根拠", *DATA]
     for sheet in book:
         texts = [value for row in rows(sheet) for value in row if isinstance(value, str)]
         assert any("契約書が優先します" in text for text in texts), sheet.title
@@ -303,7 +304,7 @@ def test_hostile_names_are_shown_and_hidden_characters_too(tmp_path):
 def test_without_a_bill_and_a_count_the_ledgers_still_come(tmp_path):
     record = gather(folder.write(tmp_path / "out", folders.contents()))
     book = opened(workbook.render(record))
-    assert book.sheetnames == ["表紙", *LEDGERS, "根拠"]
+    assert book.sheetnames == ["表紙", *LEDGERS, *ISOLATION, "根拠"]
     cover = [value for row in rows(book["表紙"]) for value in row if value]
     assert any("kumiai license split" in text for text in cover)
     assert any("kumiai license count" in text for text in cover)

@@ -47,7 +47,7 @@ def test_a_good_one_is_read():
         (GOOD + step("b", apply="echo {{ nobody }}"), "21:8", "知らない名前です（nobody）"),
         (GOOD + step("b", apply="\"echo '{{ vm }}'\""), "21:8", "中にあります"),
         (GOOD + step("b", apply="echo {{ facts.none }}"), "21:8", "事実「none」は、ここより前に"),
-        (GOOD + step("b", no_rollback="x", rollback="y"), "23:11", "どちらか一つが要ります"),
+        (GOOD + step("b", no_rollback="x", rollback="y"), "24:11", "どちらか一つが要ります"),
         (GOOD + step("b", each="{layout: '[1]'}"), "24:8", "もう使われています"),
         (GOOD + step("b", **{"secret": "a", "input": "b"}), "25:8", "一つだけ使えます"),
         (GOOD + step("b", deadline_s="0"), "24:13", "1 以上"),

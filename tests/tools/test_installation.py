@@ -1,5 +1,6 @@
 """Whose Pulumi is used, and what a run of it is told."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from tools.installation import (
     PLUGIN_FOLDER,
     PROVIDER,
     Installation,
+    corrections,
     engine_env,
     machine_installation,
 )
@@ -162,3 +164,24 @@ def test_provider_on_path_needs_path(tmp_path):
     env = engine_env(Installation(tmp_path / "bin", None, built=False), tmp_path / "state", Path("python"), {})
     assert "PULUMI_IGNORE_AMBIENT_PLUGINS" not in env
     assert not (tmp_path / "state" / "home" / "plugins").exists()
+
+
+def test_a_provider_says_what_was_corrected_in_it(tmp_path):
+    program = tmp_path / "home" / "plugins" / PLUGIN_FOLDER / PROVIDER
+    fake(program, "define-only late-dial")
+    env = {"PULUMI_HOME": str(tmp_path / "home"), "PATH": str(tmp_path / "bin")}
+    assert corrections(env) == {"define-only", "late-dial"}
+    # The vendor's knows no such question: it prints its usage and fails.
+    program.write_text("#!/bin/sh\necho usage\nexit 2\n", encoding="utf-8")
+    assert corrections(env) == frozenset()
+    program.unlink()
+    fake(tmp_path / "bin" / PROVIDER, "define-only")
+    assert corrections(env) == {"define-only"}
+    assert corrections({"PATH": str(tmp_path)}) == frozenset()
+
+
+def test_the_provider_says_every_correction_that_the_build_applies():
+    sources = Path(__file__).parents[2] / "tools" / "provider"
+    said = (sources / "main.go").read_text(encoding="utf-8").partition('const corrections = "')[2].partition('"')[0]
+    listed = {change["name"] for change in json.loads((sources / "corrections.json").read_text(encoding="utf-8"))}
+    assert listed <= set(said.split())
