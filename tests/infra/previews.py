@@ -102,7 +102,7 @@ class Recorder:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.base = plans.write(root / "plan", tenants=1)
-        self.lab = lab.up(root / "lab", plan=self.base.path, progress=print)
+        self.lab = lab.up(root / "lab", plan=self.base.path, bridges=True, progress=print)
         deploy.deploy(self.base.path, state=root / "state", domain_type="qemu", uris=self.lab.uris_file, progress=print)
         self.environment = deploy.engine_environment(root / "state")
 

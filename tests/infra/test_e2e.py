@@ -70,7 +70,7 @@ def standing(tmp_path_factory):
         # Whatever backend the engineer uses, the test has its own.
         for name in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_HOME"):
             patch.delenv(name, raising=False)
-        running = lab.up(root / "lab", plan=plan.path)
+        running = lab.up(root / "lab", plan=plan.path, bridges=True)
         try:
             told: list[str] = []
             result = deploy.deploy(
