@@ -102,7 +102,9 @@ def check(ground: Ground) -> Preflight:
     down = {host: each.reason for host, each in ground.seen.items() if isinstance(each, Unreachable)}
     for silent, reason in down.items():
         vms = [vm.id for vm in ground.vms() if vm.host == silent]
-        notes.append(f"{silent}：応答がないので調べていません（{reason}）。このホストの仮想サーバ：{some(vms) or 'なし'}")
+        notes.append(
+            f"{silent}：応答がないので調べていません（{reason}）。このホストの仮想サーバ：{some(vms) or 'なし'}"
+        )
     return Preflight(tuple(dict.fromkeys(problems)), tuple(dict.fromkeys(notes)), down)
 
 
