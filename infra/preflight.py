@@ -265,6 +265,6 @@ def _orphans_of(vm: VmRecord, there: HostObservation, ground: Ground) -> Iterato
         if volume is None or expected or Thing(vm.host, "volume", disk.pool, disk.name).among(ground.unfinished):
             continue
         yield (
-            f"{vm.host}：仮想サーバ「{vm.id}」のボリューム「{disk.pool}/{disk.name}」が、Pulumi の状態にないまま残っています"
-            f"（前の中身のまま使われます）。{how} {disk.name}"
+            f"{vm.host}：仮想サーバ「{vm.id}」のボリューム「{disk.pool}/{disk.name}」が、"
+            f"Pulumi の状態にないまま残っています（前の中身のまま使われます）。{how} {disk.name}"
         )

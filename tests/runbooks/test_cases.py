@@ -32,7 +32,7 @@ def changed(layout: Layout, changes: dict) -> Layout:
     """The layout with fields of VMs replaced, and with moves added."""
     data = layout.model_dump(mode="json", by_alias=True)
     for vm in data["vms"]:
-        vm |= changes.get(vm["id"], {})
+        vm.update(changes.get(vm["id"], {}))
     data["moves"] += changes.get("moves", [])
     return Layout.model_validate_json(json.dumps(data))
 
