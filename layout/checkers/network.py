@@ -23,7 +23,7 @@ def check_consistency(view: View) -> Findings:
 
 
 def check(view: View) -> Findings:
-    """Violations: a VM in another's network, an address outside the subnet, overlapping subnets, flows otherwise or forbidden."""
+    """Violations: a VM in another's network, an address outside the subnet, overlapping subnets, wrong flows."""
     found = Findings()
     found.add_all(_membership(view))
     found.add_all(_overlaps(view))
