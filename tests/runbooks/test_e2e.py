@@ -58,7 +58,7 @@ class Site:
         return done
 
     def differences(self) -> list[str]:
-        """What `kumiai drift` says about VMs, volumes and pools; the laboratory's own cables are not the matter here."""
+        """What `kumiai drift` says about VMs, volumes and pools; the laboratory's own cables do not matter here."""
         done = self.made.kumiai("drift", self.made.plan, "--lab", "--state", self.made.state)
         assert done.returncode in (0, 4), done.stdout + done.stderr
         return [line for line in done.stdout.splitlines()[1:] if "ネットワークの設定" not in line]
