@@ -23,6 +23,7 @@ _CERTIFICATE = """\
 団体　　　：{name}（{tenant}）
 実行番号　：{run}
 実行者　　：{operator}
+同意書　　：{agreed}
 消去日時　：{time}
 消した計画：{estate}　世代 {generation}（{digest}）
 
@@ -59,7 +60,7 @@ def problems(old: PlanFolder, new: PlanFolder, tenant: str) -> Iterator[str]:
 
 
 def certificate(plan: PlanFolder, told: Mapping[str, Any]) -> str:
-    """The certificate of erasure. `told`: run, operator, tenant, time, volumes and copies (place -> `BYTES PATH`)."""
+    """The certificate of erasure. `told`: run, operator, agreed, tenant, time, volumes and copies (place -> `BYTES PATH`)."""
     tenant = told["tenant"]
     names = {each.id: each.name for each in plan.estate.tenants}
     volumes, copies = list(_files(told["volumes"])), list(_files(told["copies"]))
@@ -69,6 +70,7 @@ def certificate(plan: PlanFolder, told: Mapping[str, Any]) -> str:
         tenant=tenant,
         run=told["run"],
         operator=told["operator"],
+        agreed=told["agreed"],
         time=f"{time.year}年{time.month}月{time.day}日 {time:%H:%M:%S}（始めた日時。終わりは操作記録による）",
         estate=plan.layout.estate.name,
         generation=plan.layout.generation,
