@@ -33,9 +33,9 @@ def changed(layout: Layout, changes: dict) -> Layout:
     """The layout with fields of VMs and hosts replaced, with moves added and another lineage."""
     data = layout.model_dump(mode="json", by_alias=True)
     for host in data["hosts"]:
-        host |= changes.get(host["id"], {})
+        host.update(changes.get(host["id"], {}))
     for vm in data["vms"]:
-        vm |= changes.get(vm["id"], {})
+        vm.update(changes.get(vm["id"], {}))
     data["moves"] += changes.get("moves", [])
     data["lineage"] = changes.get("lineage", data["lineage"])
     return Layout.model_validate_json(json.dumps(data))
