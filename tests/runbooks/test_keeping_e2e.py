@@ -157,9 +157,9 @@ def test_a_host_comes_back_in_the_order_of_restoration(standing):
 
 def test_the_backup_site_carries_on_and_gives_back(standing):
     reduced = standing.root / "reduced"
+    words = [str(standing.plan), "--lost", "lab", "-o", str(reduced), "--up-to", "1"]
     made = subprocess.run(
-        [sys.executable, "-m", "runbooks.failover_plan", str(standing.plan), "--lost", "lab", "-o", str(reduced)]
-        + ["--up-to", "1"],
+        [sys.executable, "-m", "runbooks.failover_plan", *words],
         cwd=centre.ROOT, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert made.returncode == 3, made.stderr  # the others have to wait
