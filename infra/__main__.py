@@ -5,8 +5,12 @@ from pathlib import Path
 
 
 def start() -> None:
-    """Makes the project's rooms importable by name, installed or not, and runs the program."""
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    """Makes the project's rooms importable by name, installed or not, and runs the program.
+
+    Not this folder itself: a module in it must not stand in for one of the same name elsewhere.
+    """
+    here = Path(__file__).resolve().parent
+    sys.path[:] = [str(here.parent), *(entry for entry in sys.path if Path(entry or ".").resolve() != here)]
     from infra import program
 
     program.main()

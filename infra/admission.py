@@ -159,7 +159,10 @@ def not_arrived(vm: VmRecord, known: str, seen: Observations) -> str:
     if not places:
         return f"{told}が、どちらにも見当たりません。確かめてから、{remedy}"
     if vm.host in places:
-        return f"仮想サーバ「{vm.id}」が {some(sorted(places))} の両方に定義されています。{known} のほうを確かめて消してください"
+        return (
+            f"仮想サーバ「{vm.id}」が {some(sorted(places))} の両方に定義されています。"
+            f"{known} のほうを確かめて消してください"
+        )
     return f"{told}。{remedy}"
 
 
@@ -181,7 +184,8 @@ def require_absent(vms: Iterable[VmRecord], seen: Observations) -> None:
             pool = there.pool(disk.pool)
             if pool is not None and not pool.active:
                 raise RefusalError(
-                    f"ホスト「{vm.host}」のプール「{disk.pool}」が停止しています。virsh pool-start {disk.pool} で起動してください"
+                    f"ホスト「{vm.host}」のプール「{disk.pool}」が停止しています。"
+                    f"virsh pool-start {disk.pool} で起動してください"
                 )
 
 

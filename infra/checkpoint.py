@@ -21,6 +21,7 @@ from infra import turns
 from infra.turns import BusyError, Holder
 
 PROJECT = "kumiai"
+STORE_LAYOUT = b"version: 1"  # stacks below their project, as this engine makes them
 KINDS = {
     "libvirt:index/domain:Domain": "domain",
     "libvirt:index/volume:Volume": "volume",
@@ -126,6 +127,7 @@ def mend(files: Files, aside: Path) -> str | None:
     Answers what was done, None when there was nothing to do. Raises CheckpointError when no copy is whole.
     """
     _drop_half_notes(files)
+    _mend_store(files)
     if not files.state.exists():
         if not any(files.history.glob("*.checkpoint.json")):
             return None  # never built, or removed by `pulumi stack rm`, which removes the history too
@@ -273,6 +275,27 @@ def _drop_half_notes(files: Files) -> None:
             continue
         except ValueError:
             note.unlink(missing_ok=True)
+
+
+def _mend_store(files: Files) -> None:
+    """The one line that says how the store is laid out; cut short, it makes every command fail ("corrupt store")."""
+    meta = files.root / ".pulumi" / "meta.yaml"
+    if meta.exists() and STORE_LAYOUT not in meta.read_bytes():
+        write_whole(meta, STORE_LAYOUT + b"\n")
+
+
+def mend_settings(project: Path, stack: str, aside: Path) -> str | None:
+    """Puts a stack's settings aside when the engine was killed while it wrote them; answers what was done.
+
+    A deployment gives every setting anew, and the record has its own salt. They are written in one step, so that what
+    is cut off has no end of line. Raises OSError.
+    """
+    settings = project / f"Pulumi.{stack}.yaml"
+    if not settings.exists() or settings.read_bytes().endswith(b"\n"):
+        return None
+    aside.mkdir(parents=True, exist_ok=True)
+    settings.replace(aside / f"{settings.name}.{datetime.now().strftime('%Y%m%dT%H%M%S%f')}")
+    return f"{stack}：書きかけの設定ファイルを外しました（設定は計画から書き直します）"
 
 
 def _whole(path: Path) -> dict[str, Any] | None:

@@ -87,9 +87,9 @@ def deploy(
     `stacks` are the only ones to build. `start` says which VMs are started when they are created (`all`, `none`, or
     ids with commas between). Hosts that do not answer, and `skip_hosts`, are left out with their VMs. `state` keeps
     the engine's state unless the environment names a backend. VMs of `adopt` are built over the disks that remain of
-    them; `remove_orphans` are domains and volumes without a record that are to go (infra.orphans). Each update and each check has `deadline_s` seconds.
-    Before anything is touched raises FolderError and RefusalError, then DeployError at the first stack that fails;
-    others that run then are let end.
+    them; `remove_orphans` are domains and volumes without a record that are to go (infra.orphans). Each update and
+    each check has `deadline_s` seconds. Before anything is touched raises FolderError and RefusalError, then
+    DeployError at the first stack that fails; others that run then are let end.
     """
     state = state.resolve()
     config = _config(plan.resolve(), domain_type, uris, start)

@@ -7,7 +7,7 @@ makes no difference, and is named apart.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from infra import domain_xml
@@ -51,7 +51,7 @@ class Wanted:
     layout: Layout
     now: datetime
     emulated: bool
-    standing: Standing = Standing()
+    standing: Standing = field(default_factory=Standing)
 
     def bridge_of(self, vm: VmRecord) -> str:
         """The bridge that the VM's interface belongs in."""
@@ -142,7 +142,8 @@ def _of_vm(vm: VmRecord, wanted: Wanted, seen: Observations, uuid: str) -> Itera
     if len(places) > 1:
         yield Difference(
             "double", "", vm.id, "場所", vm.host, "、".join(places), "",
-            f"{'、'.join(place for place in places if place != vm.host)} のほうが動いていないことを確かめて virsh undefine で消してください",
+            f"{'、'.join(place for place in places if place != vm.host)} のほうが動いていないことを確かめて、"
+            "virsh undefine で消してください",
         )  # fmt: skip
     elif places and places != (vm.host,):
         yield Difference("elsewhere", places[0], vm.id, "場所", vm.host, places[0], "migrate-vm")
@@ -268,14 +269,14 @@ def _of_injected(vm: VmRecord, emulated: bool, when: str, shape: Shape) -> Itera
     # libvirt may tell its default of a running VM, where nobody asked for any.
     if (shape.shares or domain_xml.SHARES_OF_WEIGHT_ONE) != (shares or domain_xml.SHARES_OF_WEIGHT_ONE):
         yield Difference(
-            "shares", vm.host, vm.id, f"{when}CPU の重み（cpu_shares）", str(shares or "既定"), str(shape.shares or "既定"),
-            "resize-memory",
+            "shares", vm.host, vm.id, f"{when}CPU の重み（cpu_shares）",
+            str(shares or "既定"), str(shape.shares or "既定"), "resize-memory",
         )  # fmt: skip
     cache = domain_xml.TRANSLATION_CACHE_MIB if emulated else 0
     if shape.translation_cache_mib != cache:
         yield Difference(
-            "cache", vm.host, vm.id, f"{when}変換キャッシュ（TCG）", f"{cache} MiB", f"{shape.translation_cache_mib} MiB",
-            "", how,
+            "cache", vm.host, vm.id, f"{when}変換キャッシュ（TCG）",
+            f"{cache} MiB", f"{shape.translation_cache_mib} MiB", "", how,
         )  # fmt: skip
 
 
@@ -317,19 +318,21 @@ def _of_disks(vm: VmRecord, domain: Domain, here: HostObservation) -> Iterator[D
 def _size(vm: VmRecord, disk: DiskRecord, capacity: int) -> Difference:
     smaller = capacity < round(disk.size_gib * GIB)
     return Difference(
-        "disk-size", vm.host, vm.id, f"ディスク「{disk.name}」の大きさ", f"{disk.size_gib:g} GiB", f"{capacity / GIB:g} GiB",
+        "disk-size", vm.host, vm.id, f"ディスク「{disk.name}」の大きさ",
+        f"{disk.size_gib:g} GiB", f"{capacity / GIB:g} GiB",
         "grow-disk" if smaller else "",
-        "" if smaller else "縮めることはできません。推定データの size_gib を実機に合わせて kumiai plan --keep で計画し直してください",
+        "" if smaller else "縮めることはできません。size_gib を実機に合わせて kumiai plan --keep で計画し直してください",
     )  # fmt: skip
 
 
 def _planned(disk: Disk, names: Mapping[str, DiskRecord], here: HostObservation, vm: VmRecord) -> tuple[str, bool]:
-    """The planned volume, or the seed, that a disk is or lies on; and whether it only lies on it, as a snapshot does."""
+    """The planned volume, or seed, that a disk is or lies on, and whether it only lies on it, as a snapshot does."""
     own = here.path_of(disk)
     for depth, path in enumerate((own, *disk.chain)):
         for name, record in names.items():
             volume = here.volume(record.pool, name)
-            if (volume is not None and volume.path == path) or (depth == 0 and disk.volume == name):
+            # A snapshot names what it lies on as the disk did: by its volume, or by its file.
+            if (volume is not None and volume.path == path) or name in {path, disk.volume if depth == 0 else ""}:
                 return name, depth > 0
         if depth == 0 and (disk.volume or path.rpartition("/")[2]).startswith(f"{vm.id}-seed-"):
             return f"{vm.id}-seed", False
@@ -348,8 +351,8 @@ def _surplus(host: HostRecord, there: HostObservation, layout: Layout) -> Iterat
     for domain in there.domains:
         if domain.name not in planned:
             yield Difference(
-                "surplus", host.id, "", f"計画にない仮想サーバ「{domain.name}」", "", _state(domain) if not domain.running
-                else "稼働", "remove-tenant",
+                "surplus", host.id, "", f"計画にない仮想サーバ「{domain.name}」", "",
+                "稼働" if domain.running else _state(domain), "remove-tenant",
                 f"要らなければ停止してから kumiai deploy --remove-orphan {domain.name}",
             )  # fmt: skip
     expected = set(expected_volumes(host, layout, there))

@@ -51,7 +51,6 @@ def refusal_of(change: Change, vms: Mapping[str, VmRecord], all_vms: Iterable[Vm
     if change.kind == "Domain":
         return _of_domain(change, vms)
     if change.kind == "Pool":
-        host, _, pool = change.name.partition("-")
         hit = [vm.id for vm in all_vms if change.name == f"{vm.host}-{pool_of(vm, change.name)}"]
         return Refusal(
             "", change.name, f"プールの{_verb(change)}",

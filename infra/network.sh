@@ -1,10 +1,10 @@
 #!/bin/sh
 # Brings the bridges, tunnels, addresses and packet rules of a host or gateway to what the files beside it say.
-# Usage: network.sh apply | check
+# Usage: network.sh apply | check | revert
 # `links` lists the devices, one a line; `network.nft` holds the rules, replaced as a whole in one transaction.
 # A device of ours carries the alias `kumiai`. What is already as wanted is not touched, so a second run disturbs
 # nothing. `check` changes nothing: exit 0 as wanted, 1 there is something to do (one line each). Exit 2: refused.
-# What no script can put right is told on standard error.
+# What no script can put right is told on standard error. `revert` goes back to what was before the last apply.
 set -eu
 LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL PATH
@@ -218,7 +218,20 @@ tell_strange_ports() {
         }' >&2
 }
 
-case $mode in apply | check) ;; *) refuse "使い方：network.sh apply | check" ;; esac
+case $mode in
+apply | check) ;;
+revert)
+    if [ ! -f "$folder/before/network.sh" ]; then
+        printf '戻す先がありません。いまの設定のままです\n'
+        exit 0
+    fi
+    sh "$folder/before/network.sh" apply
+    # Renamed, not written over: this very file is being read.
+    for file in links network.nft network.sh; do mv "$folder/before/$file" "$folder/$file"; done
+    exit 0
+    ;;
+*) refuse "使い方：network.sh apply | check | revert" ;;
+esac
 exec 9>/run/kumiai-network.lock
 flock 9
 work=$(mktemp -d)

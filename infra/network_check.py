@@ -22,7 +22,7 @@ from layout.uplinks import Uplinks
 DEADLINE_S = 60.0
 AT_ONCE = 4
 SSH_FILE = "ssh.json"
-"""Beside the file of URIs: name -> {address, port, user, key_file, known_hosts}, for gateways, which have no libvirt."""
+"""Beside the file of URIs: name -> {address, port, user, key_file, known_hosts}; gateways have no libvirt."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def check(
 
 
 def gateways_beside(uris: Path | None) -> dict[str, Connection]:
-    """How machines without libvirt are reached, from the file beside the URIs; empty without one. Raises RefusalError."""
+    """How machines without libvirt are reached, from the file beside the URIs, if any. Raises RefusalError."""
     path = None if uris is None else uris.parent / SSH_FILE
     if path is None or not path.is_file():
         return {}

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-import uuid
 import shutil
 import signal
 import subprocess
 import time
+import uuid as identifiers
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -131,7 +131,7 @@ def _virsh(address: str, commands: Iterable[str], until: float) -> list[str]:
     asked = list(commands)
     if not asked:
         return []
-    mark = f"kumiai-{uuid.uuid4().hex}"
+    mark = f"kumiai-{identifiers.uuid4().hex}"
     script = "".join(f"{command}\necho {mark}\n" for command in asked)
     with subprocess.Popen(
         ["virsh", "--quiet", "--connect", address],

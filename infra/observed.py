@@ -28,7 +28,10 @@ class Nic:
 
 @dataclass(frozen=True)
 class Disk:
-    """A disk as its domain names it, by `volume` of `pool` or by `path`; `chain`: the files below it, nearest first."""
+    """A disk as its domain names it, by `volume` of `pool` or by `path`; `chain`: what it lies on, nearest first.
+
+    A part of the chain is a file by its path, or a volume by its name, as libvirt tells it.
+    """
 
     target: str
     pool: str = ""

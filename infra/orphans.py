@@ -13,7 +13,7 @@ from infra.admission import Observations
 from infra.checkpoint import Thing
 from infra.leftovers import SilentHostError
 from infra.observed import Domain, HostObservation
-from infra.recovery import Ground
+from infra.recovery import Ground, found_again
 from infra.refusal import RefusalError, some
 from infra.standing import Standing
 from layout.records import VmRecord
@@ -31,11 +31,19 @@ def adopt(ground: Ground, vm: VmRecord, seen: Observations, known: Standing) -> 
     if not isinstance(there, HostObservation):
         raise RefusalError(f"{vm.host}：応答がないので、仮想サーバ「{vm.id}」を組み直せません", unfit=True)
     domain, recorded = there.domain(vm.id), known.domains().get(vm.id)
+    # Renamed by hand it looks deleted, and a new one would stand on the disks of the renamed one.
+    if (
+        domain is None
+        and recorded is not None
+        and found_again(ground, Thing(vm.host, "domain", "", vm.id), recorded.id)
+    ):
+        return
     if domain is not None and recorded is not None and recorded.id == domain.uuid and _has_seed(vm, domain):
         raise RefusalError(f"仮想サーバ「{vm.id}」は Pulumi の状態のとおりにあります。--adopt は要りません", unfit=True)
     if recorded is not None and recorded.host != vm.host:
         raise RefusalError(
-            f"仮想サーバ「{vm.id}」は状態では {recorded.host}、計画では {vm.host} です。先に運用手順書 migrate-vm を行ってください",
+            f"仮想サーバ「{vm.id}」は状態では {recorded.host}、計画では {vm.host} です。"
+            "先に運用手順書 migrate-vm を行ってください",
             unfit=True,
         )
     lost = _lost(vm, there, known)
@@ -107,7 +115,7 @@ def _users(thing: Thing, there: HostObservation) -> list[str]:
     for domain in there.domains:
         for shape in (domain.defined, domain.live):
             for disk in shape.disks if shape is not None else ():
-                if path in {there.path_of(disk), *disk.chain}:
+                if {path, thing.name} & {there.path_of(disk), *disk.chain}:
                     users.append(f"仮想サーバ {domain.name}")
     users += [f"ボリューム {each.name}" for pool in there.pools for each in pool.volumes if each.backing == path]
     return list(dict.fromkeys(users))

@@ -102,7 +102,9 @@ def check(ground: Ground) -> Preflight:
     down = {host: each.reason for host, each in ground.seen.items() if isinstance(each, Unreachable)}
     for silent, reason in down.items():
         vms = [vm.id for vm in ground.vms() if vm.host == silent]
-        notes.append(f"{silent}：応答がないので調べていません（{reason}）。このホストの仮想サーバ：{some(vms) or 'なし'}")
+        notes.append(
+            f"{silent}：応答がないので調べていません（{reason}）。このホストの仮想サーバ：{some(vms) or 'なし'}"
+        )
     return Preflight(tuple(dict.fromkeys(problems)), tuple(dict.fromkeys(notes)), down)
 
 
@@ -263,6 +265,6 @@ def _orphans_of(vm: VmRecord, there: HostObservation, ground: Ground) -> Iterato
         if volume is None or expected or Thing(vm.host, "volume", disk.pool, disk.name).among(ground.unfinished):
             continue
         yield (
-            f"{vm.host}：仮想サーバ「{vm.id}」のボリューム「{disk.pool}/{disk.name}」が、Pulumi の状態にないまま残っています"
-            f"（前の中身のまま使われます）。{how} {disk.name}"
+            f"{vm.host}：仮想サーバ「{vm.id}」のボリューム「{disk.pool}/{disk.name}」が、"
+            f"Pulumi の状態にないまま残っています（前の中身のまま使われます）。{how} {disk.name}"
         )

@@ -1,4 +1,6 @@
-"""Reads what `pulumi preview --json` printed: the single document, or one event a line (PULUMI_ENABLE_STREAMING_JSON_PREVIEW).
+"""Reads what `pulumi preview --json` printed: the single document, or one event a line.
+
+The second form comes with PULUMI_ENABLE_STREAMING_JSON_PREVIEW=true.
 
 Seen of engine 3.259.0: a resource of which nothing changes is left out of the single document, also when only its
 `retain_on_delete` or its provider changed; a preview that failed says in its diagnostics alone what it did not get to.
@@ -101,7 +103,7 @@ def _lines(text: str) -> list[dict[str, Any]]:
     return events
 
 
-def _json(text: str, where: str) -> Any:
+def _json(text: str, where: str) -> object:
     try:
         return json.loads(text, object_pairs_hook=_once)
     except RecursionError:

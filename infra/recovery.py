@@ -83,6 +83,9 @@ def mend(ground: Ground, stacks: Iterable[str]) -> None:
             mended = checkpoint.mend(files, ground.state / "damaged")
             if mended:
                 ground.progress(mended)
+        settings = checkpoint.mend_settings(ground.running.project, stack, ground.state / "damaged")
+        if settings:
+            ground.progress(settings)
 
 
 def settle(ground: Ground, stack: str) -> None:

@@ -35,6 +35,7 @@ _SCRIPT = """\
 #!/bin/sh
 # {title}
 # apply: brings this machine's network to the plan and installs itself; check: tells what apply would do (exit 1).
+# Afterwards `sh /etc/kumiai/network.sh revert` goes back to what stood there before the last apply.
 set -eu
 mode=${{1:-apply}}
 folder={folder}
@@ -49,6 +50,11 @@ cat >"$fresh/network.nft" <<'END_OF_RULES'
 {rules}END_OF_RULES
 cat >"$fresh/kumiai-network.service" <<'END_OF_UNIT'
 {unit}END_OF_UNIT
+if [ "$mode" = apply ] && [ -f "$folder/network.sh" ]; then
+    rm -rf "$folder/before"
+    mkdir -p "$folder/before"
+    for file in links network.nft network.sh; do cp "$folder/$file" "$folder/before/$file"; done
+fi
 code=0
 sh "$fresh/network.sh" "$mode" || code=$?
 [ "$code" -le 1 ] && {{ [ "$code" = 0 ] || [ "$mode" = check ]; }} || exit "$code"

@@ -44,12 +44,10 @@ class Down:
         """Those of the hosts that are left out."""
         return tuple(host for host in hosts if host in self.reasons)
 
-    def look(self, uris: Mapping[str, str]) -> dict[str, str]:
-        """Asks those of the hosts that are not left out yet, and answers which have to be from now on."""
+    def look(self, uris: Mapping[str, str]) -> None:
+        """Asks those of the hosts that are not left out yet; those that do not answer are from now on."""
         with self.lock:
-            fresh = reach.unreachable({host: uri for host, uri in uris.items() if host not in self.reasons})
-            self.reasons.update(fresh)
-        return fresh
+            self.reasons |= reach.unreachable({host: uri for host, uri in uris.items() if host not in self.reasons})
 
 
 @dataclass(frozen=True)
@@ -101,7 +99,9 @@ def build(work: Work, stack: str) -> StackResult:
         try:
             return _attempt(own, stack, left_out)
         except DeployError:
-            gone = own.down.look(uris)
+            # Another stack may have noticed first.
+            own.down.look(uris)
+            gone = [host for host in own.down.of(uris) if host not in left_out]
             if not gone or own.down.of(uris) == tuple(uris):
                 raise
             own.progress(f"{stack}：{'、'.join(gone)} が答えなくなったので、除いてやり直します")
@@ -185,4 +185,8 @@ def _require(outcome: Outcome, stack: str, step: str, deadline_s: float) -> None
         )
     if outcome.returncode != 0:
         lines = engine.explained(outcome.errors)
+        if outcome.returncode < 0:
+            lines += (
+                f"  pulumi がシグナル {-outcome.returncode} で終了しました。もう一度実行すると続きから構築します",
+            )
         raise DeployError("\n".join((f"{stack}：{step}に失敗しました（記録：{outcome.log}）", *lines)))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pulumi
 
-from infra import domain_xml, hypervisor, secrets, seed
+from infra import domain_xml, hypervisor, seed, tenant_keys
 from infra.admission import Deployed, TenantStack, hosts_of, seed_name, uri_of, vms_of, volume_of
 from infra.settings import DomainType, Settings
 from layout.ports import port_name
@@ -81,7 +81,7 @@ def declare(stack: TenantStack, layout: Layout, settings: Settings, deployed: De
     it the VM. Raises RefusalError.
     """
     uris = {host.id: uri_of(host, settings) for host in hosts_of(stack, layout)}
-    current = secrets.authorized_key(stack.tenant)
+    current = tenant_keys.authorized_key(stack.tenant)
     connections = {host: hypervisor.provider(host, uri) for host, uri in uris.items()}
     networks = {network.id: network for network in layout.networks}
     standing = deployed.outputs.get("keys") or {}

@@ -34,7 +34,9 @@ def up(
     hosts: Annotated[int | None, typer.Option(min=1, max=16, help="ホスト数")] = None,
     backup_hosts: Annotated[int, typer.Option(min=0, max=15, help="遠隔地のホスト数")] = 0,
     plan: Annotated[Path | None, typer.Option(metavar="DIR", help="計画のホストとネットワークを用意する")] = None,
-    bridges: Annotated[bool, typer.Option(help="計画のブリッジも作る（作らなければケーブルだけ）")] = True,
+    bridges: Annotated[
+        bool, typer.Option(help="規則のないブリッジも作る（既定はケーブルだけ。分離は apply-network が作る）")
+    ] = False,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:

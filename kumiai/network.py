@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,7 @@ from .terminal import MALFORMED, OK, UNFIT, RefusedError, emit, emit_json, emit_
 
 if TYPE_CHECKING:
     from layout.reachability import Matrix
+    from layout.records import Layout
 
 Plan = Annotated[Path, typer.Argument(metavar="DIR", help="計画フォルダー")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON で出力する")]
@@ -44,30 +46,27 @@ def show(
     where = target(state=None, uris=uris, domain_type="kvm", on_lab=on_lab, uplinks=uplinks)
     from infra import segmentation
     from infra.refusal import RefusalError
-    from layout import folder
     from layout.uplinks import read_uplinks
 
     if host is not None and gateway is not None:
         raise RefusedError("--host と --gateway は同時に使えません")
-    found = folder.read(plan)
+    layout, digest = _layout(plan)
     if where.uplinks is None:
         raise RefusedError("アップリンクのファイルがありません。--uplinks で指定してください")
     wires = read_uplinks(where.uplinks)
     if host is None and gateway is None:
-        sites = dict.fromkeys(each.site for each in found.layout.hosts)
-        _tell_list(
-            [each.id for each in found.layout.hosts], [site for site in sites if site in wires.gateways], as_json
-        )
+        sites = dict.fromkeys(each.site for each in layout.hosts)
+        _tell_list([each.id for each in layout.hosts], [site for site in sites if site in wires.gateways], as_json)
         return
     try:
         network = (
-            segmentation.host_rules(found.layout, wires, host)
+            segmentation.host_rules(layout, wires, host)
             if host is not None
-            else segmentation.gateway_rules(found.layout, wires, gateway or "")
+            else segmentation.gateway_rules(layout, wires, gateway or "")
         )
     except RefusalError as refusal:
         raise RefusedError(str(refusal), exit_code=UNFIT if refusal.unfit else MALFORMED) from None
-    title = f"{network.name} のネットワーク（計画 {found.layout_digest[:12]}、{found.layout.generation} 世代）"
+    title = f"{network.name} のネットワーク（計画 {digest[:12]}、{layout.generation} 世代）"
     if as_json:
         emit_json(
             {
@@ -85,6 +84,14 @@ def show(
     emit_text(segmentation.script(network, title))
 
 
+def _layout(plan: Path) -> tuple[Layout, str]:
+    """The layout of a plan folder, and its digest: no table is read, networks are in none."""
+    from layout import layout_file
+
+    data = layout_file.read_bytes(plan, layout_file.LAYOUT_FILE)
+    return layout_file.parse(data), hashlib.sha256(data).hexdigest()
+
+
 def _tell_list(hosts: list[str], sites: list[str], as_json: bool) -> None:
     if as_json:
         emit_json({"format_version": "1.0", "verdict": f"ホスト {len(hosts)} 台", "hosts": hosts, "gateways": sites})
@@ -97,9 +104,9 @@ def _tell_list(hosts: list[str], sites: list[str], as_json: bool) -> None:
 
 def matrix(plan: Plan, as_json: AsJson = False) -> None:
     """どのネットワークからどのネットワークへ通信を開始できるかを示す。書かれていない組は、すべて遮断する。"""
-    from layout import folder, reachability
+    from layout import reachability
 
-    found = reachability.matrix(folder.read(plan).layout)
+    found = reachability.matrix(_layout(plan)[0])
     pairs = len(found.networks) * (len(found.networks) - 1)
     between = sum(1 for cell in found.cells if {cell.source, cell.destination} <= set(found.networks))
     verdict = f"判定：ネットワーク {len(found.networks)} 個、{pairs} 組のうち {between} 組だけに通信を許す"

@@ -40,13 +40,13 @@ def up(
     hosts: int | None = None,
     backup_hosts: int = 0,
     plan: Path | None = None,
-    bridges: bool = True,
+    bridges: bool = False,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Lab:
     """Starts a laboratory of `hosts` and `backup_hosts` hosts, or of the hosts and networks of the plan folder `plan`.
 
-    Without `bridges` it lays cables only; the bridges of the networks are made by whoever segments them. `progress` is
-    told, in Japanese, what begins. A laboratory of the same plan that runs already is left alone; what died of it
+    It lays cables only; the bridges of the networks are made by whoever segments them, or here with `bridges` (joined,
+    without any rule, for tests of other things). `progress` is told, in Japanese, what begins. A laboratory of the same plan that runs already is left alone; what died of it
     (hosts, libvirtd, sshd, ports) is started again. Raises LabUnavailable when it cannot be; then nothing is left.
     """
     if (hosts is None) == (plan is None):

@@ -115,11 +115,11 @@ def member(state: State, name: str) -> Namespaces:
     return found
 
 
-def network_of(plan: LabPlan, network: str) -> tuple[int, NetworkPlan]:
-    """A network by id, with its number. Raises LabUnavailable when the laboratory has none of that id."""
-    for number, each in enumerate(plan.networks):
+def network_of(plan: LabPlan, network: str) -> NetworkPlan:
+    """A network by id. Raises LabUnavailable when the laboratory has none of that id."""
+    for each in plan.networks:
         if each.id == network:
-            return number, each
+            return each
     known = "、".join(each.id for each in plan.networks) or "なし"
     raise LabUnavailable(f"ネットワーク {network} は検証環境にありません（あるのは {known}）")
 
@@ -132,8 +132,8 @@ def run_on(
     By default the source is the highest address of the subnet that the plan does not use; `plan` is a later one than
     that of the laboratory.
     """
-    number, found = network_of(plan or state.plan, network)
-    inside, bridge = _attachment(state, number, found)
+    found = network_of(plan or state.plan, network)
+    inside, bridge = _attachment(state, found)
     origin = ipaddress.IPv4Address(source or free_address(found))
     address = f"{origin}/{ipaddress.IPv4Network(found.subnet).prefixlen}"
     mac = ":".join(f"{byte:02x}" for byte in b"\x02\0" + origin.packed)
@@ -151,20 +151,32 @@ def run_on(
     return done
 
 
-def _attachment(state: State, number: int, plan: NetworkPlan) -> tuple[Namespaces, str]:
-    """Where an endpoint gets its cable: at the bridge of the switch, or at the end of the tunnels in the gateway.
+def _attachment(state: State, plan: NetworkPlan) -> tuple[Namespaces, str]:
+    """Where an endpoint gets its cable: at the end of the tunnels in the gateway, else at the bridge of the switch.
 
-    Whoever segments the networks lets pass what comes out of a tunnel, but nothing that a host itself sends.
+    Whoever segments the networks makes the tunnels, and lets pass what comes out of one, but nothing that comes in by
+    another cable.
     """
-    if state.plan.bridges:
-        return member(state, SWITCH), _bridge(number)
-    gateway = member(state, state.plan.gateways.get(plan.site, ""))
+    gateway = state.of(state.plan.gateways.get(plan.site, ""))
+    device = _tunnel(gateway, plan) if gateway is not None and gateway.holder.alive() else None
+    if gateway is not None and device is not None:
+        return gateway, device
+    for number, known in enumerate(state.plan.networks):
+        if state.plan.bridges and known.id == plan.id:
+            return member(state, SWITCH), _bridge(number)
+    raise LabUnavailable(
+        f"ネットワーク {plan.id} はまだ作られていません（拠点 {plan.site} のゲートウェイにトンネルがありません）"
+    )
+
+
+def _tunnel(gateway: Namespaces, plan: NetworkPlan) -> str | None:
+    """The device of the network's tunnels in the gateway."""
     look = ["nsenter", "--target", str(gateway.holder.pid), "--net", "--", "ip", "-json", "-details", "link", "show"]
     done = subprocess.run([*look, "type", "vxlan"], capture_output=True, text=True, check=False)
     for device in json.loads(done.stdout or "[]"):
         if device.get("linkinfo", {}).get("info_data", {}).get("id") == plan.vni:
-            return gateway, str(device["ifname"])
-    raise LabUnavailable(f"ネットワーク {plan.id} はまだ作られていません（{gateway.name} にトンネルがありません）")
+            return str(device["ifname"])
+    return None
 
 
 def free_address(plan: NetworkPlan) -> str:

@@ -117,8 +117,7 @@ def probe(
     require_root()
     state = running(places(state_dir))
     planned = _planned(state, plan)
-    _, wanted = network.network_of(planned, network_id)
-    origin = source or network.free_address(wanted)
+    origin = source or network.free_address(network.network_of(planned, network_id))
     time_ms = None
     if ping:
         once = ["busybox", "ping", "-c", "1", "-W", str(deadline_s), address]

@@ -30,6 +30,7 @@ def changed(layout: Layout, changes: Iterable[str]) -> Layout:
     """
     vms = {vm.id: vm for vm in layout.vms}
     hosts = {host.id: host for host in layout.hosts}
+    still: set[str] = set()
     for change in changes:
         found = _FORM.fullmatch(change)
         if found is None or (found["field"] == "host" and found["from"]):
@@ -43,14 +44,18 @@ def changed(layout: Layout, changes: Iterable[str]) -> Layout:
                 raise FolderError(
                     f"変更「{change[:120]}」: 拠点 {vm.site} にホスト「{found['value'][:80]}」はありません"
                 )
-            vms[vm.id] = vm.model_copy(update={"host": host.id})
+            if host.id != vm.host:
+                vms[vm.id] = vm.model_copy(update={"host": host.id})
+                still.add(vm.id)
             continue
         if not re.fullmatch(r"[0-9]{1,4}", found["value"]) or not 1 <= int(found["value"]) <= MOST_VCPU:
             raise FolderError(f"変更「{change[:120]}」: vCPU は 1〜{MOST_VCPU} の整数です")
         number = int(found["value"])
         span = (_day(found["from"], change), _day(found["until"], change)) if found["from"] else None
         vms[vm.id] = _with_vcpu(vm, number, span, change)
-    return layout.model_copy(update={"vms": tuple(vms[vm.id] for vm in layout.vms)})
+    # A VM that always was elsewhere never made the moves that lead to its planned place.
+    moves = tuple(move for move in layout.moves if move.vm not in still)
+    return layout.model_copy(update={"vms": tuple(vms[vm.id] for vm in layout.vms), "moves": moves})
 
 
 def _with_vcpu(vm: VmRecord, number: int, span: tuple[datetime, datetime] | None, change: str) -> VmRecord:

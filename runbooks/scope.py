@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import BaseModel
-
 from layout.records import HostRecord, Layout, VmRecord
 
 from . import parameters, templates
@@ -97,9 +95,8 @@ def _items(scope: Scope, record: Reading | Step) -> Iterator[tuple[str, Any]]:
 
 
 def _shown(item: Value) -> str:
-    if isinstance(item, BaseModel):
-        return str(getattr(item, "id", None) or getattr(item, "name", item))
-    return templates.plain(item)[:80]
+    named = getattr(item, "id", None) or getattr(item, "name", None)
+    return str(named) if named else templates.plain(item)[:80]
 
 
 def _machine(thing: Value) -> str:

@@ -63,7 +63,7 @@ class Session:
         """A line for whoever watches. That nobody does any more is no reason to stop half-way: the journal goes on."""
         try:
             self.listener(self.black(line))
-        except BrokenPipeError:
+        except (BrokenPipeError, SystemExit):  # the console's own way to say so is SystemExit
             self.listener = lambda _: None
 
     def note(self, kind: str, **said: object) -> None:
@@ -104,7 +104,9 @@ class Session:
     ) -> Completed:
         """A command that changes nothing. Raises UnreachableError, StepFailedError after the run's deadline."""
         order = Order(command, self._left(deadline_s), stdin=stdin, sudo=sudo)
-        return self._do(key, phase, machine, order)
+        done = self._do(key, phase, machine, order)
+        # A program that was ended by a signal said nothing; what only reads may be asked once more.
+        return self._do(key, phase, machine, order) if _died(done) else done
 
     def change(
         self,
@@ -157,6 +159,10 @@ class Session:
             said["last_words"] = (err.strip() or out.strip())[-SHOWN_ON_FAILURE:]
         self.note("result", step=key, phase=phase, machine=machine, **said)
         return Completed(done.code, out, err, done.seconds, done.truncated, digest)
+
+
+def _died(done: Completed) -> bool:
+    return 128 < done.code < 160 and not done.timed_out
 
 
 def explained(done: Completed, deadline_s: float) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from shlex import quote
 
 import paramiko
+from paramiko.hostkeys import InvalidHostKey
 
 from .errors import ConflictError, UnreachableError
 from .transport import GRACE_S, LOST, MOST_OUTPUT, Completed, Order, wrapped
@@ -178,7 +179,7 @@ def _connect(login: Login) -> paramiko.SSHClient:
             client.load_host_keys(login.known_hosts)
         else:
             client.load_system_host_keys()
-    except (OSError, paramiko.SSHException) as error:
+    except (OSError, paramiko.SSHException, InvalidHostKey) as error:
         raise UnreachableError(
             f"ホスト「{login.machine}」: 既知のホスト鍵のファイルを読めません（{login.known_hosts}、{_said(error)}）。"
             "@revoked や @cert-authority の行は使えません"

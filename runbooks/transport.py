@@ -79,7 +79,8 @@ def wrapped(order: Order, *, root: bool) -> str:
     words = ["env", "LC_ALL=C.UTF-8", "LIBVIRT_DEFAULT_URI=qemu:///system", *words]
     if order.sudo and not root:
         words = ["sudo", "-n", *words]
-    return 'PATH="$PATH:/usr/sbin:/sbin" exec ' + shlex.join(words)
+    # No exec: `timeout` kills itself with its command, and only a shell above it lives to say 137.
+    return 'PATH="$PATH:/usr/sbin:/sbin" ' + shlex.join(words) + "; exit $?"
 
 
 def digest(stdout: bytes, stderr: bytes) -> str:

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import lab
-from layout import folder
+from infra import segmentation
+from layout import folder, uplinks
 from layout.records import VmRecord
 
 ROOT = Path(__file__).parents[1]
@@ -69,6 +70,24 @@ class Centre:
         words = [word for key, value in parameters.items() for word in ("--param", f"{key}={value}")]
         base = ("--plan", plan or self.plan, "--lab", "--state", self.state, "--operator", OPERATOR, "--yes")
         return self.kumiai("runbook", "run", name, *base, *words, *options)
+
+    def segment(self, plan: Path | None = None) -> None:
+        """The isolation of the plan's networks on every host and gateway, as the runbook apply-network installs it."""
+        layout = folder.read(plan or self.plan).layout
+        wires = uplinks.read_uplinks(self.lab.uris_file.parent / uplinks.UPLINKS_FILE)
+        wanted = [segmentation.host_rules(layout, wires, host.id) for host in layout.hosts]
+        wanted += [segmentation.gateway_rules(layout, wires, site) for site in wires.gateways]
+        for machine in wanted:
+            done = self.ssh(machine.name, "sh -s apply", text=segmentation.script(machine, "試験"))
+            assert done.returncode == 0, (machine.name, done.stdout, done.stderr)
+
+    def ssh(self, machine: str, command: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+        """A command on a host or gateway (`gw-SITE`), over its sshd."""
+        config = self.lab.state_dir / "ssh" / "config"
+        return subprocess.run(
+            ["ssh", "-F", str(config), machine, command], input=text or "", capture_output=True, text=True, timeout=120,
+            check=False,
+        )  # fmt: skip
 
     def virsh(self, host: str, *arguments: object) -> str:
         """What virsh prints about a host, over its socket; it must succeed."""
@@ -128,6 +147,8 @@ def started(root: Path, estate: Path = ESTATE, plan: Path | None = None) -> Iter
         shutil.copytree(plan, destination)
     running = lab.up(root / "lab", plan=destination)
     try:
-        yield Centre(root, destination, running, root / "state")
+        standing = Centre(root, destination, running, root / "state")
+        standing.segment()
+        yield standing
     finally:
         lab.down(root / "lab")

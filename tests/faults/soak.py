@@ -12,6 +12,7 @@ import argparse
 import os
 import random
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -47,8 +48,10 @@ def drawn(seed: int, number: int, vms: list[str], whole_s: float) -> tuple[Kill,
     """The kills of one round: mostly one, now and then the run that recovers from it is killed too."""
     chance = random.Random(f"{seed}/{number}")  # noqa: S311 - moments, no secrets
     unmade = tuple(sorted(chance.sample(vms, chance.randint(1, len(vms)))))
-    everything, started = chance.random() < 0.15, chance.random() < 0.2
+    everything, started = chance.random() < 0.2, chance.random() < 0.2
     kills = []
+    if not everything:
+        whole_s /= 2  # the hosts' stack is left alone
     while not kills or chance.random() < AGAIN:
         making = chance.random() < 0.6
         after = chance.uniform(0.0, 1.5 if making else whole_s)
@@ -89,6 +92,8 @@ def round_of(stand: Stand, seed: int, number: int, whole_s: float) -> tuple[int,
     kills = drawn(seed, number, stand.vms, whole_s)
     first = kills[0]
     options = ("--start", "all" if first.started else "none")
+    if not first.everything:
+        options += ("--stack", TENANT)
     stand.unmake(first.unmade, everything=first.everything)
     told = [f"{kill}：{strike(stand, kill, options)}" for kill in kills]
     begun = time.monotonic()
@@ -112,7 +117,7 @@ def run(folder: Path, kills: int, seed: int, only: int | None = None) -> int:
             number += 1
             try:
                 count, told, seconds = round_of(stand, seed, number, whole_s)
-            except AssertionError as error:
+            except (AssertionError, OSError, ValueError, subprocess.SubprocessError) as error:
                 failed += 1
                 _say(f"{number:3d} 失敗（--seed {seed} --only {number} で再現）：{str(error)[-3000:]}")
                 count = 1
@@ -145,6 +150,9 @@ def main() -> int:
     parser.add_argument("--only", type=int, help="only the round of this number")
     parser.add_argument("--folder", type=Path, help="where everything is written; kept")
     chosen = parser.parse_args()
+    # Started in the background it would ignore Ctrl-C; and ended by SIGTERM it would leave its laboratory.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     if chosen.folder is not None:
         return 1 if run(chosen.folder.resolve(), chosen.kills, chosen.seed, chosen.only) else 0
     with tempfile.TemporaryDirectory(prefix="kumiai-soak-") as folder:

@@ -44,6 +44,8 @@ class Stand:
     root: Path
     plan: folder.PlanFolder
     lab: lab.Lab
+    by_ssh: bool = False
+    """Whether hosts are reached as in a data centre, which runbooks need, or by sockets, which is quicker."""
     seen: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -52,7 +54,7 @@ class Stand:
 
     @property
     def uris(self) -> Path:
-        return self.lab.state_dir / "local-uris.json"
+        return self.lab.uris_file if self.by_ssh else self.lab.state_dir / "local-uris.json"
 
     @property
     def vms(self) -> list[str]:
@@ -72,16 +74,42 @@ class Stand:
         assert done.returncode == 0 or not check, (words, done.stderr)
         return done.stdout
 
-    def begin(self, *options: str) -> subprocess.Popen[str]:
-        """Starts `kumiai deploy`; what it says goes to `deploy.log`."""
+    @property
+    def environment(self) -> dict[str, str]:
+        """What commands are started with: no other backend, this source, no other `kumiai`."""
         kept = {name: value for name, value in os.environ.items() if name not in FOREIGN}
-        words = ("--state", self.state, "--uris", self.uris, "--domain-type", "qemu", *options)
-        with (self.root / "deploy.log").open("w") as log:
+        return kept | {"PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}:{kept.get('PATH', '')}"}
+
+    def start(self, log: str, *words: object) -> subprocess.Popen[str]:
+        """Starts a command of kumiai; what it says goes to that file."""
+        with (self.root / log).open("w") as output:
             return subprocess.Popen(
-                [sys.executable, "-m", "kumiai", "deploy", str(self.plan.path), *map(str, words)],
-                cwd=self.root, env=kept | {"PYTHONPATH": str(ROOT)}, stdin=subprocess.DEVNULL, stdout=log,
+                [sys.executable, "-m", "kumiai", *map(str, words)],
+                cwd=self.root, env=self.environment, stdin=subprocess.DEVNULL, stdout=output,
                 stderr=subprocess.STDOUT, text=True, start_new_session=True,
             )  # fmt: skip
+
+    @property
+    def target(self) -> tuple[object, ...]:
+        """The options that say what is worked on."""
+        return ("--state", self.state, "--uris", self.uris, "--domain-type", "qemu")
+
+    def begin(self, *options: str) -> subprocess.Popen[str]:
+        """Starts `kumiai deploy`; what it says goes to `deploy.log`."""
+        return self.start("deploy.log", "deploy", self.plan.path, *self.target, *options)
+
+    def begin_runbook(self, name: str, *options: str, **parameters: str) -> subprocess.Popen[str]:
+        """Starts a runbook; what it says goes to `runbook.log`."""
+        given = [word for key, value in parameters.items() for word in ("--param", f"{key}={value}")]
+        base = ("--plan", self.plan.path, *self.target, "--operator", "kiban-01", "--yes")
+        return self.start("runbook.log", "runbook", "run", name, *base, *given, *options)
+
+    def runbook(self, name: str, *options: str, code: int = 0, **parameters: str) -> str:
+        """A runbook that nobody kills; it must end with this exit code. Answers what it said."""
+        ended = self.begin_runbook(name, *options, **parameters).wait(DEADLINE_S)
+        said = (self.root / "runbook.log").read_text(errors="replace")
+        assert ended == code, said
+        return said
 
     def said(self) -> str:
         """What the last deployment said."""
@@ -130,6 +158,14 @@ class Stand:
                 self.seen[vm] = found
         return dict(self.seen)
 
+    def require_counters_anywhere(self) -> None:
+        """The same while a VM is on its way: no host that runs it may count less."""
+        for vm in self.vms:
+            places = [host for host in self.lab.local_uris if vm in self.virsh(host, "list", "--name").split()]
+            assert places, f"{vm} runs nowhere"
+            found = lab.volume_counter(self.lab.state_dir, places[0], vm)
+            assert found is None or found >= self.seen.get(vm, 0), f"{vm} counts {found}, was {self.seen[vm]}"
+
     def wait_for_counters(self, vms: Collection[str] = ()) -> None:
         """Waits until each running guest has counted."""
         limit = time.monotonic() + BOOT_S
@@ -156,7 +192,7 @@ class Stand:
 
     def revive(self) -> None:
         """What systemd does on a real host: starts a libvirtd that died."""
-        lab.up(self.lab.state_dir, plan=self.plan.path)
+        lab.up(self.lab.state_dir, plan=self.plan.path, bridges=True)
 
     def unmake(self, vms: Collection[str], *, everything: bool = False) -> None:
         """Takes VMs away, all but their data volumes, from host and record: the next deployment makes them again.
@@ -242,11 +278,11 @@ class Stand:
 
 
 @contextmanager
-def standing(root: Path) -> Iterator[Stand]:
+def standing(root: Path, *, by_ssh: bool = False) -> Iterator[Stand]:
     """The laboratory with nothing built yet; taken down at the end, whatever happened."""
     plan = plans.write(root / "plan", tenants=1)
-    running = lab.up(root / "lab", plan=plan.path)
-    stand = Stand(root, plan, running)
+    running = lab.up(root / "lab", plan=plan.path, bridges=True)
+    stand = Stand(root, plan, running, by_ssh)
     try:
         yield stand
     finally:

@@ -104,6 +104,26 @@ def test_half_a_note_is_dropped_and_a_whole_one_is_kept(files, tmp_path):
     assert whole.exists()
 
 
+@pytest.mark.parametrize("content", [b"", b"vers", b"version"])
+def test_the_layout_of_the_store_cut_short(files, tmp_path, content):
+    meta = files.root / ".pulumi" / "meta.yaml"
+    meta.write_bytes(content)
+    checkpoint.mend(files, tmp_path / "damaged")
+    assert meta.read_bytes() == b"version: 1\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "whole"), [(b"", False), (b"encryption", False), (b"config:\n  kumiai:plan: /x\n", True)]
+)
+def test_settings_that_were_cut_off_are_put_aside(tmp_path, content, whole):
+    settings = tmp_path / f"Pulumi.{STACK}.yaml"
+    settings.write_bytes(content)
+    said = checkpoint.mend_settings(tmp_path, STACK, tmp_path / "damaged")
+    assert (said is None) == whole
+    assert settings.exists() == whole
+    assert whole or [path.read_bytes() for path in (tmp_path / "damaged").iterdir()] == [content]
+
+
 def test_the_lock_of_an_engine_that_is_dead_is_removed(files):
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()

@@ -27,7 +27,7 @@ class LabBuilder(builder.Builder):
 
     def lineage(self) -> list[str]:
         """Digests of the plans of earlier generations, as this builder makes them."""
-        return [layout_digest(LabBuilder(len(self.tenants), each).layout()) for each in range(1, self.generation)]
+        return [layout_digest(LabBuilder(len(self.tenants), each).contents().layout) for each in range(1, self.generation)]
 
     def vms(self) -> list[dict]:
         found = super().vms()

@@ -23,7 +23,7 @@ from tests.infra import plans
 CASES = Path(__file__).resolve().parents[1] / "cases" / "infra" / "guard"
 HOUSE = Path(__file__).resolve().parents[2]
 DEPLOYED, PLANNED = "d" * 64, "e" * 64
-"""In the documents, for the digests of the deployed layout and of the case's own: a new field of layouts changes both."""
+"""In the documents, for the digests of the deployed layout and of the case's own: new fields change both."""
 PROGRAM = '''"""The project's program with edits of one case: what somebody might write into it."""
 import json, os, sys
 sys.path.insert(0, {house!r})
@@ -56,7 +56,7 @@ def cases() -> list[dict[str, Any]]:
     return found
 
 
-def edit_layout(layout: dict[str, Any], edit: dict[str, Any]) -> None:  # noqa: C901 - one branch for each kind of edit
+def edit_layout(layout: dict[str, Any], edit: dict[str, Any]) -> None:
     """Applies the `plan` part of a case to a layout's JSON."""
     vms, networks = layout["vms"], layout["networks"]
     for vm in vms:
@@ -102,7 +102,7 @@ class Recorder:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.base = plans.write(root / "plan", tenants=1)
-        self.lab = lab.up(root / "lab", plan=self.base.path, progress=print)
+        self.lab = lab.up(root / "lab", plan=self.base.path, bridges=True, progress=print)
         deploy.deploy(self.base.path, state=root / "state", domain_type="qemu", uris=self.lab.uris_file, progress=print)
         self.environment = deploy.engine_environment(root / "state")
 
@@ -153,7 +153,7 @@ def scrub(text: str, paths: dict[str, str]) -> str:
     for before, after in paths.items():
         text = text.replace(before, after)
     text = re.sub(r"/run/kumiai-lab-[0-9a-f]+", "/run/lab", text)
-    text = re.sub(r"/tmp/kumiai-seeds-[A-Za-z0-9_]+", "/tmp/seeds", text)
+    text = re.sub(r"/[\w/]*/kumiai-seeds-[A-Za-z0-9_]+", "/srv/seeds", text)
     if text.lstrip().startswith('{"sequence"'):
         return "".join(json.dumps(_bare(json.loads(line)), ensure_ascii=False) + "\n" for line in text.splitlines())
     return json.dumps(_bare(json.loads(text)), ensure_ascii=False, indent=1) + "\n"
@@ -177,7 +177,7 @@ def main(names: list[str]) -> None:
         for case in cases():
             if not names or case["name"] in names:
                 (CASES / f"{case['name']}.json").write_text(recorder.record(case), encoding="utf-8")
-                print(case["name"])
+                sys.stdout.write(f"{case['name']}\n")
                 if case.get("streaming"):
                     text = recorder.record(case, streaming=True)
                     (CASES / f"{case['name']}.ndjson").write_text(text, encoding="utf-8")

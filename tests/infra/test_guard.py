@@ -291,7 +291,8 @@ def test_whatever_somebody_writes_into_a_preview_is_judged_or_refused(data, plan
     try:
         read_ = preview.read(json.dumps(document).encode())
     except PreviewError as error:
-        assert "\n" not in str(error)
+        said = str(error)
+        assert "\n" not in said
         return
     judged = guard.judge(read_, plan_of("same"))
     assert not [refusal.line for refusal in judged.refusals if "\n" in refusal.line]

@@ -132,6 +132,33 @@ def test_a_flow_that_leaves_the_plan_ends_its_connections(fabric, layout):
     assert talker.tell(do="say", text="third") is None
 
 
+def test_what_was_applied_is_taken_back(fabric, layout):
+    """As the runbook does when a later machine fails: the network is what it was before the last apply."""
+    machine = fabric.machines["gw-main"]
+    before = machine.run("nft", "-s", "list", "ruleset").stdout
+    closed = layout.model_copy(update={"flows": ()})
+    fabric.run("gw-main", layout=closed)
+    assert machine.run("nft", "-s", "list", "ruleset").stdout != before
+    machine.run("sh", "/etc/kumiai/network.sh", "revert")
+    assert machine.run("nft", "-s", "list", "ruleset").stdout == before
+    assert machine.run("sh", "/etc/kumiai/network.sh", "check").returncode == 0
+    assert fabric.run("gw-main", "check").returncode == 0
+    # Nothing stands before what was taken back.
+    assert "戻す先がありません" in machine.run("sh", "/etc/kumiai/network.sh", "revert").stdout
+
+
+def test_a_machine_that_starts_again_has_its_network_before_its_guests(fabric, layout):
+    """What the installed unit runs; the devices and rules of the running system are gone by then."""
+    machine = fabric.machines["h2"]
+    wanted = machine.run("nft", "-s", "list", "ruleset").stdout
+    fabric.without_rules("h2")
+    names = [line.split()[1] for line in fabric.network("h2").links.splitlines() if line.split()[0] != "port"]
+    machine.ip(*(f"link delete {name}" for name in names if name != "up0"))
+    machine.run("sh", "/etc/kumiai/network.sh", "apply")
+    assert machine.run("nft", "-s", "list", "ruleset").stdout == wanted
+    assert fabric.run("h2", "check").returncode == 0
+
+
 def test_wires_that_cannot_carry_it_are_refused_before_anything_changes(fabric, layout):
     machine = fabric.machines["h1"]
     before = machine.run("nft", "-s", "list", "ruleset").stdout

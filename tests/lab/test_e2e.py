@@ -162,7 +162,7 @@ def wait_for(what, deadline_s):
 def running(tmp_path_factory):
     """Two hosts, two networks with the same subnet, and a guest with the same address on each."""
     folder = tmp_path_factory.mktemp("laboratory")
-    up = lab.up(folder / "state", plan=plan_folder(folder / "plan"))
+    up = lab.up(folder / "state", plan=plan_folder(folder / "plan"), bridges=True)
     try:
         boot(up, "kvm01", "hita-ap-01", "br-hita", "52:54:00:00:00:11", folder=folder)
         boot(up, "kvm02", "usuki-ap-01", "br-usuki", "52:54:00:00:00:12", folder=folder)
@@ -230,7 +230,7 @@ def test_networks_with_the_same_subnet_do_not_meet(running):
 
 
 def test_up_again_says_that_it_is_up_and_another_plan_is_refused(running, tmp_path):
-    again = lab.up(running.state_dir, plan=plan_folder(tmp_path / "same"))
+    again = lab.up(running.state_dir, plan=plan_folder(tmp_path / "same"), bridges=True)
     assert again.already_up
     assert again.uris == running.uris
     with pytest.raises(LabUnavailable, match="別の構成"):
@@ -248,7 +248,7 @@ def test_guests_outlive_their_libvirtd_and_up_starts_it_again(running, tmp_path)
     assert not broken.up
     assert [(each.alive, each.answers) for each in broken.hosts] == [(True, False), (True, True)]
     assert lab.probe(running.state_dir, "hita-lgwan", ADDRESS).answer == "hita-ap-01"
-    lab.up(running.state_dir, plan=plan_folder(tmp_path / "same"))
+    lab.up(running.state_dir, plan=plan_folder(tmp_path / "same"), bridges=True)
     mended = lab.status(running.state_dir)
     assert mended.up
     assert mended.hosts[0].guests == (lab.Guest("hita-ap-01", "running"),)
@@ -262,7 +262,7 @@ def test_a_guest_obeys_the_power_button(running):
 
 def test_down_leaves_nothing_and_may_be_called_twice(tmp_path):
     before = machine(tmp_path / "state")
-    up = lab.up(tmp_path / "state", plan=plan_folder(tmp_path / "plan"))
+    up = lab.up(tmp_path / "state", plan=plan_folder(tmp_path / "plan"), bridges=True)
     boot(up, "kvm01", "hita-ap-01", "br-hita", "52:54:00:00:00:11", folder=tmp_path)
     # A network of libvirt's own brings a dnsmasq and packet filter rules along.
     network = tmp_path / "nat.xml"
@@ -286,7 +286,7 @@ def test_a_failed_up_leaves_nothing(tmp_path):
     before = machine(tmp_path / "state")
     bad = [LAYOUT["networks"][0] | {"mtu": 20}]  # the kernel refuses it after the hosts have started
     with pytest.raises(LabUnavailable, match="ネットワークを作成できません"):
-        lab.up(tmp_path / "state", plan=plan_folder(tmp_path / "plan", networks=bad))
+        lab.up(tmp_path / "state", plan=plan_folder(tmp_path / "plan", networks=bad), bridges=True)
     assert machine(tmp_path / "state") == before
     assert not (tmp_path / "state").exists()
     assert processes.marked(state.MARK, str(tmp_path / "state")) == []
@@ -300,12 +300,12 @@ def test_down_works_after_an_up_that_was_killed(tmp_path, stage):
         "import os, signal, sys, lab; from pathlib import Path\n"
         "def progress(text):\n"
         f"    if {stage!r} in text: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "lab.up(Path(sys.argv[1]), plan=Path(sys.argv[2]), progress=progress)\n"
+        "lab.up(Path(sys.argv[1]), plan=Path(sys.argv[2]), bridges=True, progress=progress)\n"
     )
     killed = subprocess.run([sys.executable, "-c", script, str(tmp_path / "state"), str(plan)], timeout=60, check=False)
     assert killed.returncode == -signal.SIGKILL
     with pytest.raises(LabUnavailable, match="kumiai lab down"):
-        lab.up(tmp_path / "state", plan=plan)
+        lab.up(tmp_path / "state", plan=plan, bridges=True)
     assert lab.down(tmp_path / "state") is True
     assert machine(tmp_path / "state") == before
     assert not (tmp_path / "state").exists()

@@ -15,7 +15,14 @@ def layout(**changes):
             {"id": "bk01", "site": "backup"},
         ],
         "networks": [
-            {"id": "a-lgwan", "site": "main", "bridge": "br-a", "subnet": "10.1.0.0/24", "gateway": "10.1.0.1"},
+            {
+                "id": "a-lgwan",
+                "site": "main",
+                "bridge": "br-a",
+                "subnet": "10.1.0.0/24",
+                "gateway": "10.1.0.1",
+                "vni": 1101,
+            },
             {"id": "b-lgwan", "site": "backup", "bridge": "br-b", "subnet": "10.2.0.0/24", "mtu": 1450},
         ],
         "images": [{"id": "debian-12", "digest": "0"}],
@@ -34,8 +41,8 @@ def test_networks_reach_the_hosts_of_their_site(tmp_path):
     plan = read(write(tmp_path, layout()))
     assert plan.hosts == (HostPlan("kvm01", ("/var/lib/libvirt/images",), "main"), HostPlan("bk01", (), "backup"))
     assert plan.networks == (
-        NetworkPlan("a-lgwan", "br-a", 1500, "10.1.0.0/24", ("kvm01",), ("10.1.0.254", "10.1.0.1")),
-        NetworkPlan("b-lgwan", "br-b", 1450, "10.2.0.0/24", ("bk01",), ()),
+        NetworkPlan("a-lgwan", "br-a", 1500, "10.1.0.0/24", ("kvm01",), ("10.1.0.254", "10.1.0.1"), "main", 1101),
+        NetworkPlan("b-lgwan", "br-b", 1450, "10.2.0.0/24", ("bk01",), (), "backup"),
     )
     assert plan.images == ("debian-12",)
     assert plan.guests == (GuestPlan("v1", "a-lgwan", "10.1.0.254"),)
@@ -100,3 +107,33 @@ def test_numbered_hosts():
 def test_a_number_of_hosts_out_of_range(count):
     with pytest.raises(LabUnavailable, match="1～16"):
         numbered(count)
+
+
+def test_backup_hosts_stand_on_a_site_of_their_own_with_a_gateway():
+    plan = numbered(3, backup=1)
+    assert plan.sites == {
+        "lab01": "lab", "lab02": "lab", "lab03": "lab", "bk01": "backup", "gw-lab": "lab", "gw-backup": "backup",
+    }  # fmt: skip
+    assert plan.addresses == {
+        "lab01": "10.254.0.1", "lab02": "10.254.0.2", "lab03": "10.254.0.3", "bk01": "10.254.0.4",
+        "gw-lab": "10.254.1.0", "gw-backup": "10.254.1.1",
+    }  # fmt: skip
+    assert [plan.has_host(name) for name in ("bk01", "gw-lab", "switch")] == [True, False, False]
+
+
+@pytest.mark.parametrize(("count", "backup"), [(0, 0), (17, 0), (16, 1), (1, -1)])
+def test_there_is_room_for_sixteen_hosts(count, backup):
+    with pytest.raises(LabUnavailable, match="16"):
+        numbered(count, backup)
+
+
+def test_the_largest_laboratory_has_an_address_for_everybody():
+    plan = numbered(12, backup=4)
+    assert len(set(plan.addresses.values())) == 18
+
+
+@pytest.mark.parametrize("hosts", [("kvm01", "kvm01"), ("kvm01", "gw-main")])
+def test_two_machines_of_one_name_are_refused(tmp_path, hosts):
+    document = layout(hosts=[{"id": name, "site": "main"} for name in hosts], networks=[], vms=[])
+    with pytest.raises(LabUnavailable, match="ホストの名前"):
+        read(write(tmp_path, document))

@@ -438,13 +438,31 @@ def test_the_journal_says_who_when_what_and_with_what_result(bench):
     assert entries[-1].data["outcome"] == "done"
 
 
-def test_a_reader_that_goes_away_does_not_end_the_run(bench):
+@pytest.mark.parametrize("error", [BrokenPipeError, SystemExit])
+def test_a_reader_that_goes_away_does_not_end_the_run(bench, error):
     bench.write("one", book(step("a")))
     bench.again(TO_DO)
 
     class Gone(list):
         def append(self, line):
-            raise BrokenPipeError
+            raise error
 
     bench.told = Gone()
     assert bench.run("one").outcome == "done"
+
+
+def test_what_only_reads_is_asked_again_when_a_signal_ended_it(bench):
+    bench.write("one", book(step("a")))
+    bench.again(Answer("check-a", code=134, times=1), Answer("check-a", code=1), Answer("apply-a", code=134))
+    assert bench.run("one").outcome == "failed"
+    assert [command for _, command in bench.machines.commands] == ["check-a", "check-a", "apply-a", "undo-a", "check-a"]
+
+
+def test_after_a_point_of_no_return_nothing_before_it_is_undone(bench):
+    bench.write("three", book(step("a"), step("b", commit="true"), step("c")))
+    bench.again(TO_DO, Answer("verify-c", code=1))
+    run = bench.run("three").run
+    assert changes(bench) == ["apply-a", "apply-b", "apply-c", "undo-c"]
+    bench.again(Answer("check-c", code=1))
+    assert bench.run("three", resume=run).outcome == "done"
+    assert changes(bench) == ["apply-c"]
