@@ -152,7 +152,8 @@ def _of_vm(vm: VmRecord, wanted: Wanted, seen: Observations, uuid: str) -> Itera
         return
     domain = here.domain(vm.id)
     if domain is None:
-        yield _missing(vm, here)
+        renamed = next((each.name for each in here.domains if uuid and each.uuid == uuid), "")
+        yield _renamed(vm, renamed) if renamed else _missing(vm, here)
         return
     if uuid and uuid != domain.uuid:
         yield Difference(
@@ -171,6 +172,13 @@ def _of_vm(vm: VmRecord, wanted: Wanted, seen: Observations, uuid: str) -> Itera
 
 def _state(domain: Domain) -> str:
     return {"shut off": "停止", "paused": "一時停止", "crashed": "異常終了"}.get(domain.state, domain.state or "不明")
+
+
+def _renamed(vm: VmRecord, name: str) -> Difference:
+    return Difference(
+        "missing", vm.host, vm.id, "名前", vm.id, f"{name}（手で改名されています）", "",
+        f"停止してから kumiai deploy --adopt {vm.id} で戻します",
+    )  # fmt: skip
 
 
 def _missing(vm: VmRecord, here: HostObservation) -> Difference:
@@ -321,7 +329,7 @@ def _size(vm: VmRecord, disk: DiskRecord, capacity: int) -> Difference:
         "disk-size", vm.host, vm.id, f"ディスク「{disk.name}」の大きさ",
         f"{disk.size_gib:g} GiB", f"{capacity / GIB:g} GiB",
         "grow-disk" if smaller else "",
-        "" if smaller else "縮めることはできません。size_gib を実機に合わせて kumiai plan --keep で計画し直してください",
+        "" if smaller else "縮められません。size_gib を実機に合わせて kumiai plan --keep で計画し直してください",
     )  # fmt: skip
 
 

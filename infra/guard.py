@@ -99,8 +99,8 @@ def _of_folder(preview: Preview, plan: PlanFolder, deployed: Deployed) -> Iterat
             "", preview.stack, f"この preview は別の計画（{preview.plan or str(digest)[:12]}）から作られています",
             "指定した計画では判定できません", "",
         )  # fmt: skip
-    for error in preview.errors:
-        yield Refusal("", preview.stack, f"preview が失敗しています：{error}", "残りの変更が分かりません", "")
+    for reason in preview.errors:
+        yield Refusal("", preview.stack, f"preview が失敗しています：{reason}", "残りの変更が分かりません", "")
 
 
 def _digest_of(folder: str) -> str:

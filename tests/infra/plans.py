@@ -27,7 +27,8 @@ class LabBuilder(builder.Builder):
 
     def lineage(self) -> list[str]:
         """Digests of the plans of earlier generations, as this builder makes them."""
-        return [layout_digest(LabBuilder(len(self.tenants), each).contents().layout) for each in range(1, self.generation)]
+        earlier = [LabBuilder(len(self.tenants), each) for each in range(1, self.generation)]
+        return [layout_digest(each.contents().layout) for each in earlier]
 
     def vms(self) -> list[dict]:
         found = super().vms()
