@@ -150,8 +150,7 @@ def test_a_host_comes_back_in_the_order_of_restoration(standing):
     vms = [vm for vm in folder.read(standing.plan).layout.vms if vm.host == "lab02"]
     run(standing, "restart-host-vms", host="lab02")
     try:
-        begun = on(standing, "lab02", "ls -1tr --time-style=full-iso /run/libvirt/qemu/*.pid").split()
-        started = [path.rpartition("/")[2].removesuffix(".pid") for path in begun]
+        started = standing.virsh("lab02", "list", "--name").split()  # by id, that is in the order of their start
         assert started == [vm.id for vm in sorted(vms, key=lambda vm: vm.restore_priority)]
     finally:
         for vm in vms:
