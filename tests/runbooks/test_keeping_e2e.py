@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+import lab
 from layout import folder
 from tests import centre
 
@@ -22,6 +23,7 @@ BACKUPS = "/srv/kumiai/backups"
 @pytest.fixture(scope="module")
 def standing(tmp_path_factory):
     with centre.started(tmp_path_factory.mktemp("keeping")) as standing:
+        standing.segment()
         standing.deploy("--start", "none")
         yield standing
 
@@ -47,7 +49,8 @@ def grown(standing, vm: str, beyond: int, within_s: float = 180) -> int:
     """The counter on the volume once it is more than `beyond`."""
     limit = time.monotonic() + within_s
     while True:
-        counted = standing.volume_counter(vm)
+        # None until the guest has booted for the first time
+        counted = lab.volume_counter(standing.lab.state_dir, standing.place(vm), vm) or 0
         if counted > beyond:
             return counted
         assert time.monotonic() < limit, f"{vm} still counts {counted}"
@@ -147,8 +150,7 @@ def test_a_host_comes_back_in_the_order_of_restoration(standing):
     vms = [vm for vm in folder.read(standing.plan).layout.vms if vm.host == "lab02"]
     run(standing, "restart-host-vms", host="lab02")
     try:
-        begun = on(standing, "lab02", "ls -1tr --time-style=full-iso /run/libvirt/qemu/*.pid").split()
-        started = [path.rpartition("/")[2].removesuffix(".pid") for path in begun]
+        started = standing.virsh("lab02", "list", "--name").split()  # by id, that is in the order of their start
         assert started == [vm.id for vm in sorted(vms, key=lambda vm: vm.restore_priority)]
     finally:
         for vm in vms:
@@ -191,8 +193,6 @@ def test_the_backup_site_carries_on_and_gives_back(standing):
 
 
 def lab_counter(standing, host: str, vm: str) -> int:
-    import lab
-
     counted = lab.volume_counter(standing.lab.state_dir, host, vm)
     assert counted is not None
     return counted
