@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 Basis = Literal["law", "standard", "published", "measured", "assumed"]
 Confidence = Literal["high", "medium", "low"]
 Segment = Literal["mynumber", "lgwan", "internet", "management", "backup"]
+CENTRE_SEGMENTS = ("management", "backup")
+"""Segments of the centre itself: no tenant opens a connection to them."""
 Shift = Literal["none", "next", "previous"]
 DayType = Literal["business_day", "closed_day", "month_end", "year_end"]
 JobKind = Literal[

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Mapping
 
+from .base_records import CENTRE_SEGMENTS
 from .case import Case
 from .findings import maybe
 from .known import unknown
@@ -145,6 +146,15 @@ def _flows(references: _References) -> None:
             if endpoint.address is not None and not _is_network(endpoint.address):
                 message = f"IP アドレスかネットワークとして読めません{shown(endpoint.address)}。正しい例: 192.0.2.10"
                 references.document.report([*path, "address"], message)
+            if endpoint.tenant is None and endpoint.address is None:
+                # Without a tenant it would mean those of every tenant: too much for a word that was left out.
+                references.document.report(path, "団体（tenant）かアドレス（address）を書いてください")
+        protected = flow.destination.segment
+        if protected in CENTRE_SEGMENTS and flow.source.segment not in CENTRE_SEGMENTS:
+            message = (
+                f"{protected} は団体からも外部からも開けません。{protected} の側から接続を始める flow にしてください"
+            )
+            references.document.report(["flows", index, "destination"], message)
         if flow.protocol == "icmp" and flow.port is not None:
             references.document.report(["flows", index, "port"], "icmp にポートはありません。port を消してください")
 

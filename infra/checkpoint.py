@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -145,8 +146,7 @@ def mend(files: Files, aside: Path) -> str | None:
         )
     taken, copy = max(copies, key=lambda each: _instant(each[0]))
     if files.state.exists():
-        aside.mkdir(parents=True, exist_ok=True)
-        files.state.replace(aside / f"{files.state.name}.{datetime.now().strftime('%Y%m%dT%H%M%S%f')}")
+        _keep(files.state, aside)
     write_whole(files.state, copy.read_bytes())
     # The backend's note of the damaged file's digest; it makes a new one.
     files.state.with_name(files.state.name + ".attrs").unlink(missing_ok=True)
@@ -293,9 +293,15 @@ def mend_settings(project: Path, stack: str, aside: Path) -> str | None:
     settings = project / f"Pulumi.{stack}.yaml"
     if not settings.exists() or settings.read_bytes().endswith(b"\n"):
         return None
-    aside.mkdir(parents=True, exist_ok=True)
-    settings.replace(aside / f"{settings.name}.{datetime.now().strftime('%Y%m%dT%H%M%S%f')}")
+    _keep(settings, aside)
+    settings.unlink()
     return f"{stack}：書きかけの設定ファイルを外しました（設定は計画から書き直します）"
+
+
+def _keep(damaged: Path, aside: Path) -> None:
+    """A copy of what is damaged, for whoever wants to know. A copy, because the store may be another file system."""
+    aside.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(damaged, aside / f"{damaged.name}.{datetime.now().strftime('%Y%m%dT%H%M%S%f')}")
 
 
 def _whole(path: Path) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -44,26 +45,39 @@ def require_ready(
         orphans.remove(work.ground, name, seen, everywhere)
     if adopt or remove:
         known, seen = standing.read(names, work.running.project, work.running.environment), _look(work)
-    notes = preflight.require(
-        preflight.Ground(
-            work.layout,
-            work.ground.layout_digest,
-            names,
-            chosen,
-            known,
-            seen,
-            images,
-            datetime.now(ZoneInfo("Asia/Tokyo")),
-            adopted=adopt,
-            unfinished=recovery.unfinished(work.ground.state),
-        )
+    ground = preflight.Ground(
+        work.layout,
+        work.ground.layout_digest,
+        names,
+        chosen,
+        known,
+        seen,
+        images,
+        datetime.now(ZoneInfo("Asia/Tokyo")),
+        adopted=adopt,
+        unfinished=recovery.unfinished(work.ground.state),
     )
+    if preflight.check(ground).problems and _freshened(work, seen):
+        # libvirt tells what its pools held when it last looked into them: somebody may have put that right since.
+        ground = replace(ground, seen=_look(work))
+    notes = preflight.require(ground)
     for note in notes:
         work.progress(note)
 
 
 def _all_stacks(work: Work) -> tuple[str, ...]:
     return admission.stack_names(work.layout)
+
+
+def _freshened(work: Work, seen: Mapping[str, HostObservation | Unreachable]) -> bool:
+    """Lets libvirt look again into its active pools; whether there were any."""
+    found = False
+    for host, there in seen.items():
+        active = [pool.name for pool in there.pools if pool.active] if isinstance(there, HostObservation) else []
+        if active:
+            work.ground.hosts.ask(host, [f"pool-refresh {name}" for name in active])
+            found = True
+    return found
 
 
 def _look(work: Work) -> dict[str, HostObservation | Unreachable]:

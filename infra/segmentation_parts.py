@@ -10,7 +10,7 @@ from typing import Literal
 
 from infra.refusal import RefusalError
 from layout.ports import port_name
-from layout.reachability import overlaps, subnet_of
+from layout.reachability import overlaps, plain_address, subnet_of
 from layout.records import Layout, NetworkRecord, VmRecord
 from layout.uplinks import Uplink, Uplinks
 
@@ -86,7 +86,7 @@ def ports_of(layout: Layout, networks: Sequence[NetworkRecord]) -> tuple[Port, .
 
 
 def _port(vm: VmRecord, bridge: str) -> Port:
-    return Port(vm.id, port_name(vm.mac), bridge, vm.mac.lower(), vm.address.partition("/")[0])
+    return Port(vm.id, port_name(vm.mac), bridge, vm.mac.lower(), plain_address(vm))
 
 
 def require_uplink(uplink: Uplink, networks: Sequence[NetworkRecord], name: str) -> None:

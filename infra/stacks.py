@@ -141,7 +141,7 @@ def _attempt(work: Work, stack: str, left_out: tuple[str, ...]) -> StackResult:
     ground, running, deadline_s = _answering(work), work.running, work.deadline_s
     options = [word for key, value in work.config.items() for word in ("--config", f"{key}={value}")]
     # By name, with wildcards for the rest: a name that the record does not have yet is no mistake then. The engine
-    # neither asks nor changes what is excluded, and does not start the connection to its host.
+    # neither asks nor changes what is excluded; only the record of the connection may take another URI.
     names = [name for host in left_out for name in names_on(host, stack, work.layout)]
     without = [word for name in names for word in ("--exclude", f"**::{name}")]
     common = ("--parallel", str(PARALLEL), *without)

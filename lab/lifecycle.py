@@ -46,8 +46,9 @@ def up(
     """Starts a laboratory of `hosts` and `backup_hosts` hosts, or of the hosts and networks of the plan folder `plan`.
 
     It lays cables only; the bridges of the networks are made by whoever segments them, or here with `bridges` (joined,
-    without any rule, for tests of other things). `progress` is told, in Japanese, what begins. A laboratory of the same plan that runs already is left alone; what died of it
-    (hosts, libvirtd, sshd, ports) is started again. Raises LabUnavailable when it cannot be; then nothing is left.
+    without any rule, for tests of other things). `progress` is told, in Japanese, what begins. A laboratory of the same
+    plan that runs already is left alone; what died of it (hosts, libvirtd, sshd, ports) is started again. Raises
+    LabUnavailable when it cannot be; then nothing is left.
     """
     if (hosts is None) == (plan is None):
         raise LabUnavailable("ホスト数か計画フォルダーのどちらか一つを指定してください")

@@ -1,7 +1,7 @@
 """Are the names of a plan folder harmless wherever they are used: in file names, commands, XML and rules?
 
 Ids are ASCII words without anything that a shell, a path, XML or a firewall rule reads as more than a name.
-Names for people may hold any letters, but no control characters and no marks that turn the reading direction.
+Names for people may hold anything but line breaks and control characters; whoever shows them escapes them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PATH = re.compile(r"/[A-Za-z0-9._/-]{1,200}", re.ASCII)
 _URI = re.compile(r"[a-z][a-z0-9+]{2,19}://[A-Za-z0-9._~:/?#\[\]@+,=%&-]{1,400}", re.ASCII)
 _DIGEST = re.compile(r"([a-z0-9]{1,10}:)?[0-9a-f]{0,128}", re.ASCII)
 _LAYOUT_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LONGEST, _LONGEST_VOLUME = 63, 200
 _RIGHT = "英小文字と数字で始まり、英小文字、数字、「.」「_」「-」だけの名前が必要です"
 PROTOCOLS = ("tcp", "udp", "icmp")
@@ -29,7 +29,8 @@ PROTOCOLS = ("tcp", "udp", "icmp")
 
 def problems(layout: Layout) -> Iterator[str]:
     """Every harmful name of the layout, one Japanese line each."""
-    yield from _steering("estate.name", [layout.estate.name])
+    yield from _controls("estate.name", [layout.estate.name])
+    yield from _controls("機種", {host.model for host in layout.hosts})
     if not _DIGEST.fullmatch(layout.estate.digest):
         yield f"estate.digest: 16 進数ではありません（{layout.estate.digest[:80]}）"
     yield from _ids("ホスト", (host.id for host in layout.hosts))
@@ -65,10 +66,10 @@ def estate_problems(estate: ResolvedEstate) -> Iterator[str]:
     words |= {word for job in estate.jobs for word in (job.tenant, job.system, job.job, job.vm)}
     words |= {word for vm in estate.vms for word in (vm.tenant, vm.system, vm.role, vm.image)}
     yield from _ids("団体、業務システム、ジョブ、役割の名前", sorted(words))
-    yield from _steering("構成の名前", [estate.name])
-    yield from _steering("団体の名前", (tenant.name for tenant in estate.tenants))
-    yield from _steering("業務システムの名前", {system.name for system in estate.systems})
-    yield from _steering("ジョブの名前", {job.name for job in estate.jobs})
+    yield from _controls("構成の名前", [estate.name])
+    yield from _controls("団体の名前", (tenant.name for tenant in estate.tenants))
+    yield from _controls("業務システムの名前", {system.name for system in estate.systems})
+    yield from _controls("ジョブの名前", {job.name for job in estate.jobs})
 
 
 def _used(layout: Layout) -> dict[str, set[str]]:
@@ -88,7 +89,6 @@ def _used(layout: Layout) -> dict[str, set[str]]:
         | {end.segment or "" for end in ends},
         "業務システム": {vm.system for vm in vms} | {end.system or "" for end in ends},
         "役割": {vm.role for vm in vms},
-        "機種": {host.model for host in hosts},
         "プール": {pool.name for host in hosts for pool in host.pools} | {disk.pool for vm in vms for disk in vm.disks},
         "プールの種類": {pool.kind for host in hosts for pool in host.pools},
         "製品の規則": {product.rule for vm in vms for product in vm.products}
@@ -139,7 +139,7 @@ def _is_network(text: str) -> bool:
     return True
 
 
-def _steering(what: str, names: Iterable[str]) -> Iterator[str]:
+def _controls(what: str, names: Iterable[str]) -> Iterator[str]:
     for name in names:
-        if _STEERING.search(name):
-            yield f"{what}「{name[:80]}」: 改行、制御文字、方向の印は使えません"
+        if _CONTROLS.search(name):
+            yield f"{what}「{name[:80]}」: 改行と制御文字は使えません"

@@ -10,10 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
+from estate.base_records import CENTRE_SEGMENTS
+
 from .records import FlowEnd, FlowRecord, Layout, NetworkRecord, VmRecord
 
-PROTECTED = ("management", "backup")
-"""Segments of the centre itself, which nobody opens a connection to but themselves."""
+PROTECTED = CENTRE_SEGMENTS
+"""Nobody opens a connection to these but themselves."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def matrix(layout: Layout) -> Matrix:
     """Which network may open what towards which: one cell per ordered pair that any flow opens."""
     found = openings(layout)
     valid = [each for each in found if not each.refusal]
-    network_of = {vm.address: vm.network for vm in layout.vms}
+    members = {(vm.network, plain_address(vm)) for vm in layout.vms}
     size: dict[str, int] = {}
     for vm in layout.vms:
         size[vm.network] = size.get(vm.network, 0) + 1
@@ -122,7 +124,7 @@ def matrix(layout: Layout) -> Matrix:
             tuple(dict.fromkeys(each.service for each in group)),
             tuple(each.number for each in group),
             any(
-                _count(end, name, network_of) < size.get(name, 0)
+                _count(end, name, members) < size.get(name, 0)
                 for each in group
                 for end, name in ((each.source, source), (each.destination, destination))
             ),
@@ -136,8 +138,20 @@ def matrix(layout: Layout) -> Matrix:
     return Matrix(names, tuple(outside), tuple(cells), tuple(each for each in found if each.refusal))
 
 
-def _count(end: End, network: str, network_of: dict[str, str]) -> int:
-    return sum(network_of.get(address) == network for address in end.addresses)
+def _count(end: End, network: str, members: set[tuple[str, str]]) -> int:
+    return sum((network, address) in members for address in end.addresses)
+
+
+def plain_address(vm: VmRecord) -> str:
+    """The VM's address without the length that may follow it: with one, a rule would mean the whole subnet."""
+    return vm.address.partition("/")[0]
+
+
+def _lies_in(vm: VmRecord, span: IPv4Network) -> bool:
+    try:
+        return IPv4Address(plain_address(vm)) in span
+    except ValueError:
+        return False
 
 
 class _Resolver:
@@ -190,7 +204,7 @@ class _Resolver:
             # Without a tenant it would mean those of every tenant: too much for a word that was left out.
             raise _RefusedFlowError(f"{side}に団体（tenant）もアドレス（address）もありません。どちらかを書きます")
         members = [vm for vm in self.vms if self.matches(vm, end)]
-        return End(tuple(vm.address for vm in members), _unique(vm.network for vm in members))
+        return End(tuple(plain_address(vm) for vm in members), _unique(vm.network for vm in members))
 
     @staticmethod
     def matches(vm: VmRecord, end: FlowEnd) -> bool:
@@ -201,7 +215,10 @@ class _Resolver:
         try:
             span = IPv4Network(text)
         except ValueError:
-            raise _RefusedFlowError(f"{side}のアドレス「{text[:60]}」を IPv4 として読めません") from None
+            raise _RefusedFlowError(
+                f"{side}のアドレス「{text[:60]}」を IPv4 のアドレスかネットワークとして読めません"
+                "（例：192.0.2.10、192.0.2.0/24）"
+            ) from None
         touched = [network for network, subnet in self.subnets if subnet.overlaps(span)]
         inside = [
             network
@@ -219,14 +236,10 @@ class _Resolver:
                 f"{side}のアドレス「{shown}」を一つのネットワークに決められません（重なるのは "
                 f"{'、'.join(network.id for network in touched[:5])}）"
             )
-        members = [
-            vm
-            for vm in self.vms
-            if vm.network == inside[0].id and IPv4Address(vm.address) in span and self.matches(vm, end)
-        ]
+        members = [vm for vm in self.vms if vm.network == inside[0].id and _lies_in(vm, span) and self.matches(vm, end)]
         if not members:
             raise _RefusedFlowError(f"{side}のアドレス「{shown}」（{inside[0].id}）に仮想サーバがありません")
-        return End(tuple(vm.address for vm in members), (inside[0].id,))
+        return End(tuple(plain_address(vm) for vm in members), (inside[0].id,))
 
 
 class _RefusedFlowError(Exception):

@@ -88,7 +88,7 @@ class Journal:
             entry = _read(line)
             if entry is None:
                 if broken is not None:
-                    raise JournalError(f"{self.path}:{number}: 記録の行が壊れています")
+                    raise JournalError(f"{self.path}:{number - 1}: 記録の行が壊れています（改ざんの疑い）")
                 broken = line
                 continue
             if broken is not None:

@@ -24,7 +24,8 @@ class Local:
 
     def __init__(self) -> None:
         self._programs = tempfile.TemporaryDirectory(prefix="kumiai-run-")
-        for name, words in (("kumiai", "-m kumiai "), ("python", "")):
+        # -P: a folder of the user's that is called like one of our rooms must not be taken for it.
+        for name, words in (("kumiai", "-P -m kumiai "), ("python", "-P ")):
             shim = Path(self._programs.name) / name
             shim.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {words}"$@"\n')
             shim.chmod(0o700)

@@ -60,7 +60,10 @@ def problems(old: PlanFolder, new: PlanFolder, tenant: str) -> Iterator[str]:
 
 
 def certificate(plan: PlanFolder, told: Mapping[str, Any]) -> str:
-    """The certificate of erasure. `told`: run, operator, agreed, tenant, time, volumes and copies (place -> `BYTES PATH`)."""
+    """The certificate of erasure. `told`: run, operator, agreed, tenant, time, and volumes and copies by place.
+
+    Each of the latter is a list of `BYTES PATH`.
+    """
     tenant = told["tenant"]
     names = {each.id: each.name for each in plan.estate.tenants}
     volumes, copies = list(_files(told["volumes"])), list(_files(told["copies"]))

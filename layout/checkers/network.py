@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from estate.records import Endpoint, Flow
 from layout import consistency
+from layout.reachability import openings
 from layout.records import FlowEnd, FlowRecord
 
 from .findings import Findings
@@ -22,11 +23,12 @@ def check_consistency(view: View) -> Findings:
 
 
 def check(view: View) -> Findings:
-    """Violations: a VM in another's network, an address outside the subnet, overlapping subnets, other flows."""
+    """Violations: a VM in another's network, an address outside the subnet, overlapping subnets, wrong flows."""
     found = Findings()
     found.add_all(_membership(view))
     found.add_all(_overlaps(view))
     found.add_all(_flows(view))
+    found.add_all(_refused(view))
     return found
 
 
@@ -79,6 +81,12 @@ def _flows(view: View) -> Iterator[str]:
         if not any(_covers(wanted, flow) for flow in flows):
             what = f"{wanted.source} → {wanted.destination} {wanted.protocol}/{wanted.port}"
             yield f"通信 {what}: layout.json にありません"
+
+
+def _refused(view: View) -> Iterator[str]:
+    for opening in openings(view.folder.layout):
+        if opening.refusal:
+            yield f"通信（flows の {opening.number} 番目、{opening.text}）: {opening.refusal}"
 
 
 def _covers(wanted: Flow, flow: FlowRecord) -> bool:

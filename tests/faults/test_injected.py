@@ -91,17 +91,22 @@ def test_settings_of_a_stack_cut_in_half(stand):
 def test_a_full_pool(stand):
     """It fills up after preflight has looked, while volumes are made in it."""
     stand.unmake([vm_on(stand, "kvm02")])
-    filler = f"{POOL}/filler"
+    filler, begun = f"{POOL}/filler", time.time()
+    log = stand.state / "logs" / f"{TENANT}-up.log"
 
     def fill():
-        if stand.pending(TENANT):
-            lab.execute(stand.lab.state_dir, "kvm02", ["dd", "if=/dev/zero", f"of={filler}", "bs=65536"])
-            return True
-        return False
+        if not (log.exists() and log.stat().st_mtime > begun):
+            return False
+        lab.execute(stand.lab.state_dir, "kvm02", ["dd", "if=/dev/zero", f"of={filler}", "bs=65536"])
+        return True
 
-    assert stand.during(fill, "--start", "none") != 0
-    assert "t00：構築に失敗しました" in stand.said()
-    on_host(stand, "kvm02", "rm", filler)
+    try:
+        assert stand.during(fill, "--start", "none") != 0
+        assert "t00：構築に失敗しました" in stand.said()
+        said = stand.deploy("--start", "none", code=3)
+        assert "では足りません" in said
+    finally:
+        on_host(stand, "kvm02", "rm", filler)
     stand.recover("--start", "none")
 
 
@@ -111,8 +116,8 @@ def test_a_full_folder_of_the_state(stand, tmp_path):
     stacks = stand.state / "stacks"
     kept = tmp_path / "kept"
     shutil.copytree(stacks, kept, symlinks=True)
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(stacks)], check=False)
-    assert mounted.returncode == 0
+    size = sum(path.stat().st_size + 4096 for path in stacks.rglob("*")) + 2**21
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(stacks)], check=True)
     try:
         shutil.copytree(kept, stacks, dirs_exist_ok=True)
         filler = stacks / "filler"
@@ -120,7 +125,7 @@ def test_a_full_folder_of_the_state(stand, tmp_path):
         def fill():
             if stand.pending(TENANT):
                 with suppress(OSError):
-                    filler.write_bytes(b"\0" * 2**22)
+                    filler.write_bytes(b"\0" * 2 * size)
                 return True
             return False
 
@@ -142,8 +147,9 @@ def test_an_ssh_port_that_hangs(stand):
         thread = threading.Thread(target=lambda: [held.append(server.accept()) for _ in range(50)], daemon=True)
         thread.start()
         uris = dict(stand.lab.local_uris)
-        key = stand.lab.state_dir / "ssh" / "id_ed25519"
-        uris["kvm02"] = f"qemu+ssh://root@127.0.0.1:{server.getsockname()[1]}/system?keyfile={key}&knownhosts={key}"
+        keys = stand.lab.state_dir / "ssh"
+        query = f"keyfile={keys / 'id_ed25519'}&knownhosts={keys / 'known_hosts'}"
+        uris["kvm02"] = f"qemu+ssh://root@127.0.0.1:{server.getsockname()[1]}/system?{query}"
         hanging = stand.lab.state_dir / "hanging-uris.json"
         hanging.write_text(json.dumps(uris))
         begun = time.monotonic()

@@ -297,5 +297,5 @@ def state_of(fabric, name):
     machine = fabric.machines[name]
     rules = machine.run("nft", "-s", "list", "ruleset").stdout
     links = json.loads(machine.run("ip", "-j", "link", "show").stdout)
-    files = machine.run("sh", "-c", "cd /etc/kumiai && md5sum *").stdout
+    files = machine.run("sh", "-c", "cd /etc/kumiai && md5sum links network.nft network.sh").stdout
     return rules, [(link["ifindex"], link["ifname"], link["mtu"], link.get("master")) for link in links], files

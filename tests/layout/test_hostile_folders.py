@@ -35,8 +35,8 @@ HOSTILE = (
     "\u2028",
 )
 FREE_TEXT = {
-    ("estate", "name"), ("bounds", "proof"), ("hosts", "core_factors"), ("vms", "products", "options"),
-    ("hosts", "products", "options"),
+    ("estate", "name"), ("bounds", "proof"), ("hosts", "core_factors"), ("hosts", "model"),
+    ("vms", "products", "options"), ("hosts", "products", "options"),
 }  # fmt: skip
 """Words of layout.json that are for people, or that nothing but a count looks at."""
 MAY_HOLD = {"path": "/", "uri": "/&%", "anti_affinity": "/", "address": ""}

@@ -39,6 +39,14 @@ def test_ends(layout, end, addresses, networks):
     assert not found.source.outside
 
 
+def test_an_address_with_a_length_is_that_one_vm(layout):
+    vms = tuple(vm.model_copy(update={"address": vm.address + "/24"}) for vm in layout.vms)
+    long = layout.model_copy(update={"vms": vms})
+    for end in ({"tenant": "a", "segment": "lgwan", "system": "tax"}, {"address": "10.1.1.11"}):
+        assert opening(long, end, {"tenant": "b"}).source.addresses == ("10.1.1.11",)
+    assert reachability.matrix(long) == reachability.matrix(layout)
+
+
 def test_an_address_of_nobody_is_outside(layout):
     found = opening(layout, {"tenant": "a", "segment": "lgwan"}, {"address": "192.0.2.10"})
     assert found.destination == reachability.End(("192.0.2.10",), (), outside=True)
@@ -55,8 +63,8 @@ def test_an_address_of_nobody_is_outside(layout):
         ({"tenant": "common"}, {"tenant": "common", "segment": "backup"}, {}, "common-backup-backup"),
         ({"segment": "lgwan"}, {"tenant": "b"}, {}, "送信元に団体（tenant）もアドレス（address）もありません"),
         ({"tenant": "a"}, {}, {}, "宛先に団体（tenant）もアドレス（address）もありません"),
-        ({"tenant": "a"}, {"address": "fd00::1"}, {}, "IPv4 として読めません"),
-        ({"tenant": "a"}, {"address": "x; reboot"}, {}, "IPv4 として読めません"),
+        ({"tenant": "a"}, {"address": "fd00::1"}, {}, "IPv4 のアドレスかネットワークとして読めません"),
+        ({"tenant": "a"}, {"address": "x; reboot"}, {}, "IPv4 のアドレスかネットワークとして読めません"),
         ({"tenant": "a"}, {"address": "10.0.0.0/8"}, {}, "一つのネットワークに決められません"),
         ({"tenant": "a"}, {"address": "0.0.0.0/0"}, {}, "一つのネットワークに決められません"),
         ({"tenant": "b", "address": "10.1.1.10"}, {"tenant": "c"}, {}, "一つのネットワークに決められません"),
