@@ -459,6 +459,40 @@ def test_a_plan_that_is_older_or_of_another_line(plan, tmp_path):
     )
 
 
+# What the program itself asks
+
+
+def test_a_vm_that_is_to_be_made_and_is_there(plan):
+    seen = seen_of(plan)
+    with pytest.raises(RefusalError, match=f"--adopt {AP1}"):
+        admission.require_absent([plans.vm_named(plan, AP1)], seen)
+    gone = {**seen, "kvm01": replace(seen["kvm01"], domains=())}
+    admission.require_absent([plans.vm_named(plan, AP1)], gone)
+    admission.require_absent([plans.vm_named(plan, AP1)], {"kvm01": Unreachable("kvm01", "答えません")})
+    (pool,) = gone["kvm01"].pools
+    idle = {**gone, "kvm01": replace(gone["kvm01"], pools=(replace(pool, active=False),))}
+    with pytest.raises(RefusalError, match="pool-start"):
+        admission.require_absent([plans.vm_named(plan, AP1)], idle)
+
+
+def test_a_vm_that_has_really_moved(plan):
+    seen, vm = seen_of(plan), plans.vm_named(plan, AP1)
+    deployed = Deployed({"placement": {AP1: "kvm02"}}, frozenset({AP1}))
+    asked = []
+
+    def look(hosts):
+        asked.append(hosts)
+        return seen
+
+    admission.require_in_place([vm], deployed, look)
+    assert asked == [frozenset({"kvm01", "kvm02"})]
+    with pytest.raises(RefusalError, match="migrate-vm"):
+        admission.require_in_place([vm], deployed)
+    there = {**seen, "kvm01": replace(seen["kvm01"], domains=()), "kvm02": seen["kvm01"]}
+    with pytest.raises(RefusalError, match="migrate-vm"):
+        admission.require_in_place([vm], deployed, lambda hosts: there)
+
+
 # Pulumi's records
 
 
