@@ -131,6 +131,7 @@ def look(hosts: Hosts, host: str, pools: Iterable[str]) -> Inventory:
 def look_until_still(hosts: Hosts, host: str, pools: Iterable[str]) -> Inventory:
     """The same, twice alike: libvirtd ends a request whose client is dead. Raises SilentHostError."""
     listed = list(pools)
+    hosts.ask(host, [f"pool-refresh {pool}" for pool in listed])  # else a volume list is as old as the last refresh
     until = time.monotonic() + SETTLED_S
     seen = look(hosts, host, listed)
     while True:
