@@ -198,6 +198,19 @@ def lab_counter(standing, host: str, vm: str) -> int:
     return counted
 
 
+def test_a_year_is_not_switched_without_backups_of_everything(standing):
+    following = standing.root / "year"
+    done = standing.kumiai("plan", centre.ESTATE, "-o", following, "--keep", standing.plan)
+    assert done.returncode == 0, done.stderr
+    before = {host: standing.virsh(host, "list", "--all") for host in standing.lab.uris}
+    refused = standing.runbook("year-switch", plan=following, old=standing.plan)
+    assert refused.returncode == 3, refused.stdout + refused.stderr
+    assert "先に backup-vm" in refused.stdout + refused.stderr
+    foreign = standing.runbook("year-switch", plan=standing.plan, old=following)
+    assert foreign.returncode != 0
+    assert {host: standing.virsh(host, "list", "--all") for host in standing.lab.uris} == before
+
+
 def test_keys_change_and_nothing_is_built_anew(standing):
     secrets = standing.state / "secrets" / "hyuga"
     before = {name: (secrets / name).read_text() for name in ("passphrase", "id_ed25519", "id_ed25519.pub")}
