@@ -15,7 +15,6 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import lab
 from infra import checkpoint, engine, intent, turns
@@ -278,16 +277,10 @@ class Stand:
         return process.returncode
 
 
-def unlicensed(layout: dict[str, Any]) -> None:
-    """Runbooks count licences; the products of the hand-made plan are not in the rules."""
-    for each in (*layout["vms"], *layout["hosts"]):
-        each["products"] = []
-
-
 @contextmanager
 def standing(root: Path, *, by_ssh: bool = False) -> Iterator[Stand]:
     """The laboratory with nothing built yet; taken down at the end, whatever happened."""
-    plan = plans.write(root / "plan", unlicensed, tenants=1)
+    plan = plans.write(root / "plan", tenants=1)
     running = lab.up(root / "lab", plan=plan.path, bridges=True)
     stand = Stand(root, plan, running, by_ssh)
     try:

@@ -11,7 +11,7 @@ import pytest
 
 import lab
 from runbooks.journal import Journal
-from tests.faults.stand import TENANT, standing, unlicensed
+from tests.faults.stand import TENANT, standing
 from tests.infra import plans
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("lab")]
@@ -38,7 +38,6 @@ def moved(stand, vm, generation):
     (there,) = [host.id for host in before.hosts if host.id != source]
 
     def change(layout):
-        unlicensed(layout)
         for now, was in zip(layout["vms"], before.vms, strict=True):
             now["host"] = there if now["id"] == vm else was.host
         layout["lineage"] = [*before.lineage, stand.plan.layout_digest]
