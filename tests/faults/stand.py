@@ -158,14 +158,6 @@ class Stand:
                 self.seen[vm] = found
         return dict(self.seen)
 
-    def require_counters_anywhere(self) -> None:
-        """The same while a VM is on its way: no host that runs it may count less."""
-        for vm in self.vms:
-            places = [host for host in self.lab.local_uris if vm in self.virsh(host, "list", "--name").split()]
-            assert places, f"{vm} runs nowhere"
-            found = lab.volume_counter(self.lab.state_dir, places[0], vm)
-            assert found is None or found >= self.seen.get(vm, 0), f"{vm} counts {found}, was {self.seen[vm]}"
-
     def wait_for_counters(self, vms: Collection[str] = ()) -> None:
         """Waits until each running guest has counted."""
         limit = time.monotonic() + BOOT_S

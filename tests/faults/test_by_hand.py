@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-import time
-
 import pytest
 
-from lab import state as lab_state
 from tests.faults.stand import standing
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("lab")]
@@ -87,40 +83,4 @@ def test_a_renamed_vm_that_runs(stand, vm, host):
     off(stand, host, "somebody-else")
     stand.deploy("--adopt", vm, code=REFUSED)
     stand.runbook("start-vm", vm=vm)
-    stand.recover()
-
-
-def test_a_resized_vm(stand, vm, host):
-    stand.virsh(host, "setmaxmem", vm, "114688", "--config")
-    stand.virsh(host, "setmem", vm, "114688", "--config")
-    off(stand, host, vm)
-    stand.virsh(host, "start", vm)
-    said = stand.deploy(code=FAILED)
-    assert "運用手順書" in said
-    assert "114688" in stand.virsh(host, "dominfo", vm)  # nothing was replaced
-    stand.runbook("resize-memory", vm=vm)
-    stand.recover()
-
-
-def test_a_moved_vm(stand, vm, host):
-    """Carried to the other host by hand, files and all."""
-    there = next(each for each in stand.lab.local_uris if each != host)
-    folders = {name: lab_state.places(stand.lab.state_dir).host(name) / "lib/libvirt/images" for name in (host, there)}
-    definition = stand.root / "moved.xml"
-    definition.write_text(stand.virsh(host, "dumpxml", "--inactive", vm))
-    off(stand, host, vm)
-    for path in sorted(folders[host].glob(f"{vm}-*")):
-        shutil.copyfile(path, folders[there] / path.name)
-        path.unlink()
-    for each in (host, there):
-        stand.virsh(each, "pool-refresh", "default")
-    stand.virsh(host, "undefine", vm)
-    stand.virsh(there, "define", str(definition))
-    stand.virsh(there, "start", vm)
-    stand.virsh(there, "autostart", vm)
-    said = stand.deploy(code=REFUSED)
-    assert "migrate-vm" in said
-    assert there in said
-    time.sleep(20)  # a guest that still boots hears nothing
-    stand.runbook("migrate-vm", vm=vm, source=there)
     stand.recover()

@@ -1,4 +1,4 @@
-"""Every kind of process killed with SIGKILL while VMs are made, and the proof that without recovery that is the end.
+"""Engine, provider and deployment killed with SIGKILL while VMs are made, and the proof that recovery is needed.
 
 One laboratory for the file; a test leaves everything built.
 """
@@ -9,9 +9,7 @@ import time
 
 import pytest
 
-import lab
 from infra import deploy, leftovers, recovery, turns
-from tests.faults import soak
 from tests.faults.stand import SITE, TENANT, standing
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("lab")]
@@ -105,59 +103,3 @@ def test_the_deployment_itself(stand, removed):
             with pytest.raises(deploy.DeployError, match="別の pulumi が実行中"):
                 here(stand)
     stand.recover("--start", "none")
-
-
-@pytest.mark.parametrize("target", ["program", "language host"])
-def test_the_program_and_its_host(stand, target):
-    stand.unmake(stand.vms[:2])
-    stand.interrupt(target, lambda: stand.pending(TENANT), "--start", "none")
-    stand.recover("--start", "none")
-
-
-def test_libvirtd(stand, removed):
-    for _ in range(8):
-        stand.unmake(stand.vms)
-        victim = stand.host_of(stand.vms[0])
-        process = stand.begin("--start", "none")
-        while process.poll() is None and not stand.pending(TENANT, "domain"):
-            time.sleep(0.005)
-        stand.kill_pid(stand.libvirtd(victim))
-        process.wait()
-        stand.revive()
-        if left_on(stand):
-            break
-        stand.recover("--start", "none")
-    else:
-        pytest.fail("eight kills, and nothing was left")
-    with removed.context() as patch:
-        patch.setattr(recovery, "_suspects", lambda record, _: record.pending | record.broken)
-        with pytest.raises(deploy.DeployError, match="already exists"):
-            here(stand)
-    stand.recover("--start", "none")
-
-
-def test_ten_random_moments(stand):
-    begun = time.monotonic()
-    stand.recover("--start", "none")
-    whole_s = time.monotonic() - begun
-    done, number = 0, 0
-    while done < 10:
-        number += 1
-        count, told, _ = soak.round_of(stand, 6, number, whole_s)
-        assert told
-        done += count
-
-
-def test_running_guests_count_on_through_all_of_it(stand):
-    before = stand.require_counters()
-    assert set(before) == set(stand.vms)
-    for vm in stand.vms:
-        host = stand.host_of(vm)
-        if stand.virsh(host, "domstate", vm).strip() != "running":
-            stand.virsh(host, "start", vm)
-    limit = time.monotonic() + 240
-    while any(stand.require_counters()[vm] <= before[vm] for vm in stand.vms):
-        assert time.monotonic() < limit
-        time.sleep(1)
-    for vm in stand.vms:
-        assert lab.counter(stand.lab.state_dir, vm) is not None
