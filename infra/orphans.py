@@ -21,11 +21,12 @@ from layout.records import VmRecord
 AT_REST = ("shut off", "crashed")
 
 
-def adopt(ground: Ground, vm: VmRecord, seen: Observations, known: Standing) -> None:
+def adopt(ground: Ground, vm: VmRecord, seen: Observations, known: Standing) -> bool:
     """Makes the VM one that the next update builds over the disks that remain of it.
 
-    A domain that no record has is undefined, its disks stay; a record whose domain is gone is forgotten. Raises
-    RefusalError for a VM that runs, has disks of others or snapshots, or has lost a disk.
+    A domain that no record has is undefined, its disks stay; a record whose domain is gone is forgotten. Answers
+    whether the VM is to be built; not so when it was only renamed, and has its name again. Raises RefusalError for a
+    VM that runs, has disks of others or snapshots, or has lost a disk.
     """
     there = seen.get(vm.host)
     if not isinstance(there, HostObservation):
@@ -37,7 +38,7 @@ def adopt(ground: Ground, vm: VmRecord, seen: Observations, known: Standing) -> 
         and recorded is not None
         and found_again(ground, Thing(vm.host, "domain", "", vm.id), recorded.id)
     ):
-        return
+        return False
     if domain is not None and recorded is not None and recorded.id == domain.uuid and _has_seed(vm, domain):
         raise RefusalError(f"仮想サーバ「{vm.id}」は Pulumi の状態のとおりにあります。--adopt は要りません", unfit=True)
     if recorded is not None and recorded.host != vm.host:
@@ -57,6 +58,7 @@ def adopt(ground: Ground, vm: VmRecord, seen: Observations, known: Standing) -> 
     if gone:
         _forget(ground, vm.tenant, frozenset(gone))
         ground.progress(f"{vm.tenant}：仮想サーバ「{vm.id}」の古い記録を外しました")
+    return True
 
 
 def remove(ground: Ground, name: str, seen: Observations, known: Standing) -> None:

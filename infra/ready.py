@@ -37,8 +37,7 @@ def require_ready(
         raise RefusalError(f"--adopt「{some(unknown)}」：この計画にない仮想サーバです")
     known = standing.read(names, work.running.project, work.running.environment)
     seen = _look(work)
-    for vm in adopt:
-        orphans.adopt(work.of(vms[vm].tenant).ground, vms[vm], seen, known)
+    anew = [vm for vm in adopt if orphans.adopt(work.of(vms[vm].tenant).ground, vms[vm], seen, known)]
     for name in remove:
         # Whether any record has it: those of all stacks count, also of such as are not built now.
         everywhere = standing.read(_all_stacks(work), work.running.project, work.running.environment)
@@ -54,7 +53,7 @@ def require_ready(
         seen,
         images,
         datetime.now(ZoneInfo("Asia/Tokyo")),
-        adopted=adopt,
+        adopted=anew,
         unfinished=recovery.unfinished(work.ground.state),
     )
     if preflight.check(ground).problems and _freshened(work, seen):
