@@ -68,7 +68,7 @@ def main(plan: Path | None = None) -> None:
                 )
         finally:
             subprocess.run([*kumiai, "lab", "down"], env=environment, cwd=HOUSE, check=True)
-        Console().print(table)
+        Console(width=120).print(table)
 
 
 def _pairs(exports: str) -> list[tuple[str, str]]:

@@ -42,7 +42,11 @@ def up(
 ) -> None:
     """検証環境を起動する。"""
     import lab as laboratory
+    from layout import layout_file
 
+    if plan is not None:
+        # The laboratory reads only what it needs; a folder that is damaged elsewhere is refused before a host starts.
+        layout_file.parse(layout_file.read_bytes(plan, layout_file.LAYOUT_FILE))
     with _explained():
         running = laboratory.up(
             state, hosts=hosts, backup_hosts=backup_hosts, plan=plan, bridges=bridges, progress=tell

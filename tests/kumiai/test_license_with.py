@@ -8,6 +8,8 @@ import pytest
 
 import estate as what_exists
 import planning
+from layout import folder
+from layout.records import Layout
 from tests.kumiai.conftest import ROOT
 
 CENTRE = ROOT / "examples" / "centre"
@@ -68,3 +70,28 @@ def test_mistakes_are_told(ask, plan, words, said):
     answer = ask("license", "count", plan, *words)
     assert answer.code == 2
     assert said in answer.err
+
+
+def test_what_the_plan_itself_intends_is_measured_against_what_runs_now(ask, plan, tmp_path):
+    """A plan may hold a busy season beyond the licences; carrying it out is refused all the same."""
+    layout = json.loads((plan / "layout.json").read_text(encoding="utf-8"))
+    vm = next(each for each in layout["vms"] if each["id"] == VM)
+    vm["vcpu_max"] = 8
+    busy = {"from": "2027-05-10T00:00:00+09:00", "until": "2027-05-20T00:00:00+09:00", "vcpu": 8}
+    vm["vcpu_changes"] = [busy]
+    estate = json.loads((plan / "estate.json").read_text(encoding="utf-8"))
+    del estate["format_version"]  # of the document, not of the record
+    next(each for each in estate["vms"] if each["id"] == VM)["vcpu_changes"] = [busy]
+    contents = folder.read(plan)
+    changed = folder.FolderContents(
+        estate=type(contents.estate).model_validate_json(json.dumps(estate)),
+        layout=Layout.model_validate_json(json.dumps(layout)),
+        runs=contents.runs,
+        online=contents.online,
+        profile=contents.profile,
+        run=contents.run,
+    )
+    folder.write(tmp_path / "busy", changed)
+    wish = f"{VM}.vcpu=8@2027-05-10/2027-05-20"
+    assert ask("license", "count", tmp_path / "busy", "--with", wish).code == 0
+    assert ask("license", "count", tmp_path / "busy", "--with", wish, "--baseline", f"{VM}.vcpu=1").code == 3

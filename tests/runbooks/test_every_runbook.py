@@ -36,6 +36,15 @@ def test_it_is_whole(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_it_counts_licences_against_what_runs_now(name):
+    """The plan may intend what the licences do not allow: compared with the plan, nothing would be new."""
+    for record in LIBRARY.get(name).readings:
+        for line in (record.run or "").splitlines():
+            if "kumiai license count" in line and "--with" in line:
+                assert "--baseline" in line
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_it_prints_for_the_binder(name):
     runbook = LIBRARY.get(name)
     printed = paper.markdown(runbook)
