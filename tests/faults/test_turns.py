@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -43,7 +44,11 @@ def started():
         running.append(process)
         return process
 
+    start.children = []
     yield start
+    for pid in start.children:  # those that a deployment started, and left
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     for process in running:
         process.kill()
         process.communicate()
@@ -57,6 +62,7 @@ def engine_of(started, tmp_path, state, ignore=False):
     words = ["sh", "-c", f"trap '' INT; exec {program} 60"] if ignore else [str(program), "60"]
     owner = started(sys.executable, "-c", START, str(state), *words)
     pid = int(owner.stdout.readline())
+    started.children.append(pid)
     until = time.monotonic() + 5
     while (found := turns.identify(pid)) is None or found.name != turns.ENGINE:
         assert time.monotonic() < until
