@@ -22,7 +22,7 @@ from tools.installation import corrections
 
 __all__ = ["DeployError", "DeployResult", "LeftOut", "StackResult", "deploy", "engine_environment", "engine_of"]
 
-AT_ONCE = 3  # engines; measured in docs/deploy.md: more take memory and no less time on two cores
+AT_ONCE = 3  # engines; each takes up to 0.35 GiB (docs/deploy.md), and two cores are busy with as many
 
 
 @dataclass(frozen=True)

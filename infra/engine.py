@@ -26,12 +26,13 @@ PASSPHRASE_FILE = "PULUMI_CONFIG_PASSPHRASE_FILE"  # noqa: S105 - the name of a 
 HINTS = (
     (
         "marked for protection",
-        "動いている仮想サーバや、そのディスクを作り直す変更です。運用手順書で行ってください",
+        "動いている仮想サーバや、そのディスクを作り直す変更です。運用手順書で行ってください"
+        "（kumiai drift が、違う項目と運用手順書の名前を示します）",
     ),
     (
         "already exists",
         "前に途中で止まった作成の残りかもしれません。"
-        "状態（pulumi stack）にないものだけを、ホストで確かめて消してください",
+        "kumiai deploy をもう一度実行すると、残りの名前と片付け方を示します",
     ),
     (
         "currently locked",

@@ -135,7 +135,9 @@ def domain(
     The provider reads the maximum back: with the current number here every preview would want to replace the VM.
     The interface names its bridge, because a network's id makes a difference that never ends.
     `start` counts when the VM is created; afterwards the provider would start a stopped VM with any other update and
-    never stop a running one, so whether it runs is ignored here and judged by preflight and drift.
+    never stop a running one, so whether it runs is ignored here and judged by preflight and drift. So is the
+    stylesheet, which runs at creation only: its text follows the plan's vCPUs and weight, and a change of it would
+    replace a VM that a runbook has already given them.
     """
     return libvirt.Domain(
         resource,
@@ -149,5 +151,5 @@ def domain(
         network_interfaces=[{"bridge": bridge, "mac": mac}],
         consoles=[{"type": "pty", "target_port": "0", "target_type": "serial"}],
         xml={"xslt": xslt},
-        opts=on(host, parent, protect=True, delete_before_replace=True, ignore_changes=["running"]),
+        opts=on(host, parent, protect=True, delete_before_replace=True, ignore_changes=["running", "xml"]),
     )

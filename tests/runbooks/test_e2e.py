@@ -117,12 +117,14 @@ def test_a_disk_grows_while_the_vm_runs_and_memory_in_a_planned_restart(site):
     before, host = site.made.counter(TAX, deadline_s=60), site.made.place(TAX)
     size = "memory_gib: {all: 0.125}, disk_gib: {all: 0.0625}"
     site.edit("catalogue.yaml", size, "memory_gib: {all: 0.15625}, disk_gib: {all: 0.125}", after="  resident-tax:")
+    site.edit("estate.yaml", "role: ap, vcpu: 2", "role: ap, vcpu: 3", after="  - id: hyuga")
     site.replan()
     site.run("grow-disk", vm=TAX, disk=f"{TAX}-data")
     assert "134217728" in site.made.virsh(host, "domblkinfo", TAX, "vdb")
     assert "--confirm" in site.run("resize-memory", code=2, vm=TAX).stderr
     site.run("resize-memory", "--confirm", TAX, vm=TAX)
     assert "163840 KiB" in site.made.virsh(host, "dominfo", TAX)
+    assert site.made.virsh(host, "vcpucount", TAX, "--maximum", "--config").strip() == "3"
     assert site.made.counter(TAX, deadline_s=120) >= before
 
 
