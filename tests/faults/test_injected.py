@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 import socket
 import subprocess
 import threading
@@ -107,36 +106,6 @@ def test_a_full_pool(stand):
         assert "では足りません" in said
     finally:
         on_host(stand, "kvm02", "rm", filler)
-    stand.recover("--start", "none")
-
-
-def test_a_full_folder_of_the_state(stand, tmp_path):
-    """The engine can write nothing any more while it makes VMs: what it made is only known by the intent."""
-    stand.unmake(stand.vms)
-    stacks = stand.state / "stacks"
-    kept = tmp_path / "kept"
-    shutil.copytree(stacks, kept, symlinks=True)
-    size = sum(path.stat().st_size + 4096 for path in stacks.rglob("*")) + 2**21
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(stacks)], check=True)
-    try:
-        shutil.copytree(kept, stacks, dirs_exist_ok=True)
-        filler = stacks / "filler"
-
-        def fill():
-            if stand.pending(TENANT):
-                with suppress(OSError):
-                    filler.write_bytes(b"\0" * 2 * size)
-                return True
-            return False
-
-        assert stand.during(fill, "--start", "none", "--deadline", "60") != 0
-        filler.unlink()
-        stand.recover("--start", "none")
-        shutil.rmtree(kept)
-        shutil.copytree(stacks, kept, symlinks=True)
-    finally:
-        subprocess.run(["umount", str(stacks)], check=True)
-        shutil.copytree(kept, stacks, dirs_exist_ok=True)
     stand.recover("--start", "none")
 
 

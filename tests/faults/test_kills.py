@@ -81,18 +81,6 @@ def test_the_engine(stand, removed):
     assert "作りかけの" in said
 
 
-def test_the_provider(stand, removed):
-    """The engine lives on and records a failure without any pending operation: only the intent knows."""
-    kill_until_something_is_left(stand, "provider", lambda: stand.pending(TENANT, "domain"))
-    assert not stand.record(TENANT).untidy
-    with removed.context() as patch:
-        patch.setattr(recovery, "_suspects", lambda record, _: record.pending | record.broken)
-        with pytest.raises(deploy.DeployError, match="already exists"):
-            here(stand)
-    said = stand.recover("--start", "none")
-    assert "作りかけの" in said
-
-
 def test_the_deployment_itself(stand, removed):
     """Its engine goes on alone; the next deployment must end it first, or two would work on one stack."""
     stand.unmake(stand.vms)
