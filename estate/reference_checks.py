@@ -143,7 +143,7 @@ def _flows(references: _References) -> None:
             path: list[Step] = ["flows", index, side]
             references.expect("団体", endpoint.tenant, known.tenants | {COMMON}, [*path, "tenant"])
             references.system(endpoint.system, [*path, "system"])
-            if endpoint.address is not None and not _is_network(endpoint.address):
+            if endpoint.address is not None and not is_network(endpoint.address):
                 message = f"IP アドレスかネットワークとして読めません{shown(endpoint.address)}。正しい例: 192.0.2.10"
                 references.document.report([*path, "address"], message)
             if endpoint.tenant is None and endpoint.address is None:
@@ -159,7 +159,8 @@ def _flows(references: _References) -> None:
             references.document.report(["flows", index, "port"], "icmp にポートはありません。port を消してください")
 
 
-def _is_network(text: str) -> bool:
+def is_network(text: str) -> bool:
+    """Whether the end of a flow may name this: an address, or a network, without a scope."""
     if "%" in text:  # the scope of an address may hold anything
         return False
     try:

@@ -6,10 +6,10 @@ Names for people may hold anything but line breaks and control characters; whoev
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable, Iterator
 
+from estate.reference_checks import is_network
 from estate.resolved import ResolvedEstate
 
 from .records import FlowRecord, HostRecord, Layout, VmRecord
@@ -125,18 +125,8 @@ def _flow(flow: FlowRecord) -> Iterator[str]:
     if flow.port is not None and (not 1 <= flow.port <= 65535 or flow.protocol == "icmp"):
         yield f"特定通信: {flow.protocol[:40]} のポート {str(flow.port)[:40]} は使えません"
     for end in (flow.source, flow.destination):
-        if end.address is not None and not _is_network(end.address):
+        if end.address is not None and not is_network(end.address):
             yield f"特定通信: IP アドレスかネットワークとして読めません（{end.address[:40]}）"
-
-
-def _is_network(text: str) -> bool:
-    if "%" in text:  # the scope of an address may hold anything
-        return False
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return True
 
 
 def _controls(what: str, names: Iterable[str]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import lab
-from infra import checkpoint, engine, intent, turns
+from infra import checkpoint, intent, turns
 from infra.checkpoint import Thing
 from lab import processes
 from lab import state as lab_state
@@ -280,13 +280,3 @@ def standing(root: Path, *, by_ssh: bool = False) -> Iterator[Stand]:
     finally:
         turns.end_orphans(stand.state)
         lab.down(root / "lab")
-
-
-def engine_ready() -> bool:
-    """Whether the engine is built; the tests do not wait minutes for it."""
-    return (
-        subprocess.run(
-            [sys.executable, str(engine.HOUSE / "tools" / "build.py"), "--print-path"], capture_output=True, check=False
-        ).returncode
-        == 0
-    )
