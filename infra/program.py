@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
 
-from infra import admission, hosts, judgement, observation, settings, tenant, turns
+from infra import admission, hosts, judgement, settings, tenant
 from infra.admission import Deployed, HostsStack
+from infra.inspection import observation
+from infra.recovery import turns
 from infra.refusal import RefusalError
 from layout import FolderError
 

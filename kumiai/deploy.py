@@ -14,7 +14,7 @@ from .target import DomainType, OnLab, State, Uris, target
 from .terminal import FAILURE, MALFORMED, UNFIT, RefusedError, emit, emit_json, tell
 
 if TYPE_CHECKING:
-    from infra.deploy import DeployResult
+    from infra.deployment.deploy import DeployResult
 
 
 def register(app: typer.Typer) -> None:
@@ -58,7 +58,7 @@ def deploy(
 ) -> None:
     """計画のスタックを順に構築し、直後の pulumi preview に差分がないことを確かめる。"""
     where = target(state=state, uris=uris, domain_type=domain_type, on_lab=on_lab)
-    from infra import deploy as building
+    from infra.deployment import deploy as building
     from infra.refusal import RefusalError
 
     if environment:
@@ -118,7 +118,7 @@ def _emit(result: DeployResult) -> None:
 
 def _write_environment(state: Path, stacks: list[str]) -> None:
     """Lines for `eval`. What the shell has already is left out: the lines may be pasted, and pasted text is seen."""
-    from infra import deploy as building
+    from infra.deployment import deploy as building
 
     if len(stacks) != 1:
         raise RefusedError("--env にはスタックを一つ指定してください（--stack NAME）", exit_code=MALFORMED)

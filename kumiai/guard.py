@@ -13,8 +13,8 @@ from .target import DomainType, OnLab, State, Target, Uris, target
 from .terminal import MALFORMED, UNFIT, RefusedError, emit, emit_json, tell
 
 if TYPE_CHECKING:
-    from infra.guard import Judgement
-    from infra.preview import Preview
+    from infra.guarding.guard import Judgement
+    from infra.guarding.preview import Preview
     from layout.folder import PlanFolder
 
 
@@ -39,7 +39,7 @@ def guard(
     if plan is None:
         raise RefusedError("--plan に計画フォルダーを指定してください")
     where = target(state=state, uris=uris, domain_type=domain_type, on_lab=on_lab)
-    from infra import preview
+    from infra.guarding import preview
     from layout import folder
 
     read = folder.read(plan.resolve())
@@ -71,7 +71,9 @@ def guard(
 
 
 def _judge(given: Preview, plan: PlanFolder, where: Target, *, offline: bool) -> Judgement:
-    from infra import admission, guard, observation, settings
+    from infra import admission, settings
+    from infra.guarding import guard
+    from infra.inspection import observation
     from infra.refusal import RefusalError
 
     if offline:

@@ -15,8 +15,8 @@ from .target import DomainType, OnLab, State, Target, Uplinks, Uris, target
 from .terminal import FAILURE, INTERRUPTED, OK, UNFIT, RefusedError, emit, emit_json, emit_text, tell
 
 if TYPE_CHECKING:
-    from runbooks.library import Library
-    from runbooks.run import Request, Result
+    from runbooks.running.run import Request, Result
+    from runbooks.text.library import Library
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="運用手順書の名前（kumiai runbook list）")]
 Plan = Annotated[Path | None, typer.Option("--plan", metavar="DIR", help="計画フォルダー")]
@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
 
 def list_(folder: Folder = None, as_json: AsJson = False) -> None:
     """運用手順書の一覧。"""
-    from runbooks.library import everything
+    from runbooks.text.library import everything
 
     with _explained():
         found = list(everything(_library(folder)))
@@ -61,7 +61,7 @@ def list_(folder: Folder = None, as_json: AsJson = False) -> None:
 
 def show(name: Name, folder: Folder = None) -> None:
     """紙の手順書として Markdown で示す。"""
-    from runbooks import paper
+    from runbooks.text import paper
 
     with _explained():
         emit_text(paper.markdown(_library(folder).get(name)))
@@ -94,12 +94,12 @@ def run(
 ) -> None:
     """運用手順書を実行する。--dry-run は、実際の命令と、ホストごとの今の値と目標を示す。"""
     from layout.folder import read_planned
-    from runbooks import operators
-    from runbooks.confirmation import Consent
-    from runbooks.journal import Journal
-    from runbooks.machines import Machines
-    from runbooks.names import Site
-    from runbooks.run import Request, carry_out
+    from runbooks.reaching.machines import Machines
+    from runbooks.running import operators
+    from runbooks.running.confirmation import Consent
+    from runbooks.running.journal import Journal
+    from runbooks.running.run import Request, carry_out
+    from runbooks.text.names import Site
 
     where = target(state=state, uris=uris, domain_type=domain_type, on_lab=on_lab, uplinks=uplinks)
     if roll_back and not resume:
@@ -152,8 +152,8 @@ def journal(
     as_json: AsJson = False,
 ) -> None:
     """操作とアクセスの記録を確かめ、要約する。つながりが切れていれば終了コード 1。"""
-    from runbooks import access
-    from runbooks.journal import Journal
+    from runbooks.running import access
+    from runbooks.running.journal import Journal
 
     where = target(state=state, uris=None, domain_type="kvm", on_lab=on_lab)
     with _explained():
@@ -167,7 +167,7 @@ def journal(
 
 
 def _told(request: Request, result: Result, *, as_json: bool) -> int:
-    from runbooks import rehearsal
+    from runbooks.running import rehearsal
 
     verdicts: dict[str, tuple[str, int]] = {
         "done": (f"判定：完了 — 実施 {result.applied} 件、済み {result.skipped} 件", OK),
@@ -202,7 +202,7 @@ def _told(request: Request, result: Result, *, as_json: bool) -> int:
 
 
 def _library(folder: Path | None) -> Library:
-    from runbooks.library import FOLDER, Library
+    from runbooks.text.library import FOLDER, Library
 
     return Library((folder or FOLDER).resolve())
 

@@ -6,7 +6,7 @@ import json
 import socket
 from pathlib import Path
 
-from infra.checkpoint import PROJECT, Files
+from infra.recovery.checkpoint import PROJECT, Files
 
 STACK = "t00"
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import lab
-from infra import checkpoint, intent, turns
-from infra.checkpoint import Thing
+from infra.recovery import checkpoint, intent, turns
+from infra.recovery.checkpoint import Thing
 from lab import processes
 from lab import state as lab_state
 from layout import folder

@@ -11,9 +11,9 @@ import sys
 
 import pytest
 
-from infra import checkpoint, turns
-from infra.checkpoint import CheckpointError, Thing
-from infra.turns import BusyError
+from infra.recovery import checkpoint, turns
+from infra.recovery.checkpoint import CheckpointError, Thing
+from infra.recovery.turns import BusyError
 from tests.faults import backend
 from tests.faults.backend import STACK
 

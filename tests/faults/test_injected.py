@@ -16,7 +16,8 @@ from contextlib import contextmanager, suppress
 import pytest
 
 import lab
-from infra import checkpoint, deploy, recovery
+from infra.deployment import deploy
+from infra.recovery import checkpoint, recovery
 from tests.faults.stand import SITE, TENANT, standing
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("lab")]

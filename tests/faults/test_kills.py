@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from infra import deploy, leftovers, recovery, turns
+from infra.deployment import deploy
+from infra.recovery import leftovers, recovery, turns
 from tests.faults.stand import SITE, TENANT, standing
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("lab")]

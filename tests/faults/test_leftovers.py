@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from infra import intent, leftovers, recovery
-from infra.checkpoint import Thing
-from infra.intent import Intent
-from infra.leftovers import Hosts, LeftoverError
+from infra.recovery import intent, leftovers, recovery
+from infra.recovery.checkpoint import Thing
+from infra.recovery.intent import Intent
+from infra.recovery.leftovers import Hosts, LeftoverError
 from tests.infra import plans
 
 MAC = "52:54:00:00:00:01"

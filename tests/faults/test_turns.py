@@ -12,13 +12,13 @@ from contextlib import suppress
 
 import pytest
 
-from infra import turns
-from infra.turns import BusyError
+from infra.recovery import turns
+from infra.recovery.turns import BusyError
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from infra import turns
+from infra.recovery import turns
 with turns.only_one(Path(sys.argv[1]), "tanaka"):
     print("held", flush=True)
     time.sleep(60)
@@ -26,7 +26,7 @@ with turns.only_one(Path(sys.argv[1]), "tanaka"):
 START = """
 import os, subprocess, sys
 from pathlib import Path
-from infra import turns
+from infra.recovery import turns
 variables = {**os.environ, **turns.marks(Path(sys.argv[1]))}
 child = subprocess.Popen(sys.argv[2:], env=variables, start_new_session=True)
 print(child.pid, flush=True)

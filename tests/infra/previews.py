@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import lab
-from infra import deploy
+from infra.deployment import deploy
 from layout.folder import PlanFolder
 from tests.infra import plans
 

@@ -8,8 +8,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from infra import deploy as building
-from infra.deploy import DeployError, DeployResult, StackResult
+from infra.deployment import deploy as building
+from infra.deployment.deploy import DeployError, DeployResult, StackResult
 from infra.judgement import Plan
 from infra.refusal import RefusalError
 from kumiai import deploy

@@ -8,10 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from infra import admission, deploy, engine, stacks
-from infra.engine import Engine
+from infra import admission
+from infra.deployment import deploy, engine, stacks
+from infra.deployment.engine import Engine
+from infra.deployment.stacks import DeployError, Down, StackResult
 from infra.refusal import RefusalError
-from infra.stacks import DeployError, Down, StackResult
 from tests.infra import plans
 
 NAMES = ("hosts-a", "hosts-b", "common", "t00", "t01", "t02", "t03")

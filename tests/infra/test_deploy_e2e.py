@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import lab
-from infra import deploy, reach
-from infra.stacks import DeployError
+from infra.deployment import deploy, reach
+from infra.deployment.stacks import DeployError
 from lab import processes
 from lab import state as lab_state
 from layout.folder import PlanFolder

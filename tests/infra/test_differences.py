@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from infra import admission, differences, observation, observed, preflight, standing
+from infra import admission
 from infra.admission import Deployed
-from infra.checkpoint import CheckpointError, Thing
-from infra.observed import Disk, HostObservation, Nic, ObservationError, Pool, Unreachable, Volume
+from infra.inspection import differences, observation, observed, preflight, standing
+from infra.inspection.observed import Disk, HostObservation, Nic, ObservationError, Pool, Unreachable, Volume
+from infra.inspection.standing import Resource, Standing
+from infra.recovery.checkpoint import CheckpointError, Thing
 from infra.refusal import RefusalError
 from infra.settings import Settings
-from infra.standing import Resource, Standing
 from layout.ports import port_name
 from tests.infra import plans
 

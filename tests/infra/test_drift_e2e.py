@@ -11,7 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 import lab
-from infra import deploy, drift, segmentation, settings
+from infra import segmentation, settings
+from infra.deployment import deploy
+from infra.inspection import drift
 from infra.refusal import RefusalError
 from kumiai.groups import app
 from layout.uplinks import read_uplinks

@@ -14,7 +14,8 @@ from xml.etree import ElementTree
 import pytest
 
 import lab
-from infra import deploy, engine, seed
+from infra import seed
+from infra.deployment import deploy, engine
 from infra.refusal import RefusalError
 from lab import state as lab_state
 from tests.infra import plans

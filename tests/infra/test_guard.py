@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from infra import guard, preview
-from infra.observed import Disk, Domain, HostObservation, Pool, Shape, Unreachable, Volume
-from infra.preview import PreviewError
+from infra.guarding import guard, preview
+from infra.guarding.preview import PreviewError
+from infra.inspection.observed import Disk, Domain, HostObservation, Pool, Shape, Unreachable, Volume
 from tests.infra import plans, previews
 
 CASES = {case["name"]: case for case in previews.cases()}

@@ -11,7 +11,7 @@ import pytest
 
 from infra import segmentation
 from infra.refusal import RefusalError
-from infra.segmentation_parts import routed
+from infra.segmentation.parts import routed
 from layout.uplinks import Uplink, Uplinks
 from tests.infra import packet_plans
 from tests.infra.fabric import refusal, uplinks_of

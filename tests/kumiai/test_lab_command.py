@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import infra.deploy
 import lab
+from infra.deployment import deploy as building
 from infra.refusal import RefusalError
 from kumiai.groups import app
 
@@ -91,6 +91,6 @@ def test_the_record_of_a_laboratory_lies_in_it(
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KUMIAI_LAB", "lab")
-    monkeypatch.setattr(infra.deploy, "deploy", deploy)
+    monkeypatch.setattr(building, "deploy", deploy)
     CliRunner().invoke(app, ["deploy", "plan", "--lab", *options])
     assert states == [Path(expected)]

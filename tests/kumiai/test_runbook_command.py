@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from runbooks.library import Library
+from runbooks.text.library import Library
 from tests.infra import plans
 
 VM = "t00-s00-ap-01"

@@ -9,11 +9,11 @@ from textwrap import dedent
 import pytest
 
 from layout.folder import PlanFolder
-from runbooks.confirmation import Consent
-from runbooks.journal import Journal
-from runbooks.library import Library
-from runbooks.names import Site
-from runbooks.run import Request, Result, carry_out
+from runbooks.running.confirmation import Consent
+from runbooks.running.journal import Journal
+from runbooks.running.run import Request, Result, carry_out
+from runbooks.text.library import Library
+from runbooks.text.names import Site
 from tests.infra import plans
 from tests.runbooks.fake import Answer, FakeMachines
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from runbooks.errors import ConflictError, UnreachableError
-from runbooks.transport import Completed, Order
+from runbooks.reaching.transport import Completed, Order
 
 
 @dataclass

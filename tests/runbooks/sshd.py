@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab import ssh as lab_ssh
-from runbooks.ssh import Login
+from runbooks.reaching.ssh import Login
 
 SETTINGS = """\
 Port {port}

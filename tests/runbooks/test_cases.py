@@ -10,11 +10,11 @@ import pytest
 from estate import yaml_reader
 from layout.folder import PlanFolder
 from layout.records import Layout
-from runbooks.confirmation import Consent
-from runbooks.journal import Journal
-from runbooks.library import Library
-from runbooks.names import Site
-from runbooks.run import Request, Result, carry_out
+from runbooks.running.confirmation import Consent
+from runbooks.running.journal import Journal
+from runbooks.running.run import Request, Result, carry_out
+from runbooks.text.library import Library
+from runbooks.text.names import Site
 from tests.runbooks.fake import Answer, FakeMachines
 
 FOLDER = Path(__file__).parents[1] / "cases" / "runbooks"

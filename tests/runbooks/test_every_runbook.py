@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from runbooks import paper
-from runbooks.library import FOLDER, Library
-from runbooks.markdown import split
+from runbooks.text import paper
+from runbooks.text.library import FOLDER, Library
+from runbooks.text.markdown import split
 from tests.runbooks import test_cases
 from tests.runbooks.fake import FakeMachines
 

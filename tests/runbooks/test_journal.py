@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import pytest
 
-from runbooks import access
 from runbooks.errors import JournalError
-from runbooks.journal import FIRST, Journal
+from runbooks.running import access
+from runbooks.running.journal import FIRST, Journal
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from datetime import date
 
 import pytest
 
-from runbooks import operators
 from runbooks.errors import RunbookError
-from runbooks.parameters import bind, parse
-from runbooks.records import Header, Parameter
+from runbooks.running import operators
+from runbooks.text.parameters import bind, parse
+from runbooks.text.records import Header, Parameter
 
 
 def parameter(type_: str, **more) -> Parameter:

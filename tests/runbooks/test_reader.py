@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from estate.problems import EstateErrors
-from runbooks.library import Library
-from runbooks.reader import parse
+from runbooks.text.library import Library
+from runbooks.text.reader import parse
 from tests.runbooks.books import block, book, step
 
 GOOD = book(step("a"))

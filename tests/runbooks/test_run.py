@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from runbooks.confirmation import Consent
 from runbooks.errors import JournalError, RunbookError
+from runbooks.running.confirmation import Consent
 from tests.runbooks.books import block, book, step
 from tests.runbooks.fake import Answer
 
@@ -153,7 +153,7 @@ def test_a_dry_run_shows_exact_commands_and_changes_nothing(bench):
     assert result.outcome == "rehearsed"
     assert changes(bench) == []
     assert bench.machines.held == []
-    from runbooks import rehearsal
+    from runbooks.running import rehearsal
 
     shown = "\n".join(rehearsal.lines(result.survey))
     assert "kvm01：今：2 → 4" in shown

@@ -8,9 +8,9 @@ import time
 import pytest
 
 from runbooks.errors import ConflictError, UnreachableError
-from runbooks.local import Local
-from runbooks.ssh import Connection
-from runbooks.transport import LOST, MOST_OUTPUT, Order
+from runbooks.reaching.local import Local
+from runbooks.reaching.ssh import Connection
+from runbooks.reaching.transport import LOST, MOST_OUTPUT, Order
 from tests.runbooks import sshd
 
 pytestmark = pytest.mark.e2e
@@ -134,7 +134,7 @@ def test_a_connection_that_breaks_leaves_the_outcome_open(server):
 def test_a_command_outlives_a_broken_connection_only_until_its_deadline(server):
     made = Connection(server.login())
     channel = made._channel()
-    from runbooks.transport import wrapped
+    from runbooks.reaching.transport import wrapped
 
     channel.exec_command(wrapped(Order("exec sleep 4.125", 2), root=True))
     time.sleep(0.7)
@@ -175,7 +175,7 @@ def test_a_lock_ends_with_its_time(server):
 def test_a_change_waits_for_the_orphan_of_another(server):
     first, second = Connection(server.login()), Connection(server.login())
     channel = first._channel()
-    from runbooks.transport import wrapped
+    from runbooks.reaching.transport import wrapped
 
     lock = "/run/lock/change"
     channel.exec_command(wrapped(Order("sleep 2", 10, lock=lock), root=True))

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layout.records import DiskRecord
-from runbooks import templates
 from runbooks.errors import RunbookError
+from runbooks.text import templates
 
 HOSTILE = st.text(st.characters(exclude_characters="\x00", codec="utf-8"), max_size=30)
 HOSTILE_WORDS = st.sampled_from(

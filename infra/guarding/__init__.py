@@ -1,0 +1,1 @@
+"""Judges a preview of Pulumi before anybody runs it."""

@@ -1,0 +1,1 @@
+"""What the hosts really run, what Pulumi's records say, and where either differs from the plan."""

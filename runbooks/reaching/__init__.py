@@ -1,0 +1,1 @@
+"""How commands get to the machines of a run and come back in time."""

@@ -1,0 +1,174 @@
+"""A run from its first line in the journal to its last: look, agree, do, and undo where something fails."""
+
+from __future__ import annotations
+
+import secrets as random_source
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from runbooks.errors import ConflictError, JournalError, RunbookError, UnreachableError
+from runbooks.reaching.transport import Transport
+from runbooks.running import confirmation, resume, scope, survey
+from runbooks.running.confirmation import Consent
+from runbooks.running.journal import Journal
+from runbooks.running.provenance import commit
+from runbooks.running.scope import Scope
+from runbooks.running.session import RefusedError, Session, StepFailedError, StoppedError
+from runbooks.running.steps import Past, Walk, roll_back
+from runbooks.running.survey import Survey
+from runbooks.text.library import Library
+from runbooks.text.names import Site, built_in
+
+Outcome = Literal["done", "failed", "refused", "stopped", "rehearsed", "rolled back"]
+LAYOUT_FILE = "layout.json"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for: a runbook, its parameters as text, by whom; or an interrupted run to go on with."""
+
+    name: str
+    parameters: Mapping[str, str]
+    operator: str
+    dry_run: bool = False
+    resume: str | None = None
+    roll_back: bool = False
+    """With `resume`: undo what the run did, instead of going on."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended; `lines` say why, in Japanese."""
+
+    outcome: Outcome
+    run: str
+    lines: list[str] = field(default_factory=list)
+    survey: Survey | None = None
+    applied: int = 0
+    skipped: int = 0
+
+
+def carry_out(
+    request: Request,
+    site: Site,
+    library: Library,
+    transport: Callable[[], Transport],
+    journal: Journal,
+    *,
+    consent: Consent,
+    tell: Callable[[str], None] = lambda _: None,
+    stop_asked: Callable[[], bool] = lambda: False,
+) -> Result:
+    """Carries a request out. Raises RunbookError, EstateErrors, JournalError before anything is touched.
+
+    An exception that is none of these (a second Ctrl-C, a bug) leaves a run that can be resumed.
+    """
+    past = resume.read(journal, request.resume) if request.resume else None
+    run_id = request.resume or _run_id()
+    runbook = library.get(request.name)
+    given = dict(request.parameters)
+    if past is not None:
+        resume.require_same(past, request, site.layout_digest, runbook)
+        given = past.parameters
+    with tempfile.TemporaryDirectory(prefix=f"kumiai-{request.name}-") as work:
+        names = built_in(
+            site, operator=request.operator, run_id=run_id, now=past.now if past else _now(), work=Path(work)
+        )
+        top = scope.enter(runbook, given, site.layout, names)
+        hands = transport()
+        session = Session(
+            run_id,
+            request.operator,
+            journal,
+            hands,
+            tell,
+            stop_asked,
+            site.state,
+            Path(work),
+            runbook.header.deadline_s,
+        )
+        try:
+            session.note(
+                "resumed" if past else "rehearsal" if request.dry_run else "started",
+                runbook=runbook.name,
+                runbook_digest=runbook.digest,
+                plan=str(site.plan),
+                layout_digest=site.layout_digest,
+                generation=site.layout.generation,
+                commit=commit(),
+                parameters=given,
+                now=names["now"],
+            )
+            result = _ended(request, session, library, top, names, consent, past)
+            session.note("ended", outcome=result.outcome, lines=[session.black(line) for line in result.lines])
+            return result
+        finally:
+            hands.close()
+
+
+def _ended(
+    request: Request,
+    session: Session,
+    library: Library,
+    top: Scope,
+    names: Mapping[str, Any],
+    consent: Consent,
+    past: resume.Earlier | None,
+) -> Result:
+    walk = Walk(session, library, names, past.past if past else Past())
+    seen: Survey | None = None
+    try:
+        if request.dry_run:
+            seen = survey.look(session, library, top, names, rehearsing=True)
+            return Result("rehearsed", session.run, seen.refusals, seen)
+        session.transport.hold("local", session.run, f"{request.operator} {session.run}", 0)
+        session.lock(list(scope.reach(top).hosts))
+        if request.roll_back and past is not None:
+            session.lock([each.machine for each in past.order])
+            walk.undo = list(past.order)
+            roll_back(session, walk.undo)
+            return Result("rolled back", session.run)
+        seen = survey.look(session, library, top, names, resumed=past is not None)
+        if seen.refusals:
+            raise RefusedError(seen.refusals)  # noqa: TRY301 - all refusals end in one place
+        session.lock(list(seen.reach.hosts))
+        _agree(session, seen, consent)
+        session.begin()
+        walk.run(top)
+    except RefusedError as error:
+        return Result("refused", session.run, error.lines, seen)
+    except (ConflictError, UnreachableError, StepFailedError) as error:
+        return Result("failed", session.run, str(error).splitlines(), seen, walk.applied, walk.skipped)
+    except StoppedError:
+        return Result("stopped", session.run, [], seen, walk.applied, walk.skipped)
+    if walk.failed:
+        return Result("failed", session.run, walk.failed, seen, walk.applied, walk.skipped)
+    return Result("done", session.run, [], seen, walk.applied, walk.skipped)
+
+
+def _agree(session: Session, seen: Survey, consent: Consent) -> None:
+    reach = seen.reach
+    for line in confirmation.text(seen, session.operator):
+        session.tell(line)
+    try:
+        how = confirmation.require(seen, consent)
+    except RunbookError as error:
+        session.note("not_confirmed", reason=str(error))
+        session.note("ended", outcome="not confirmed", lines=[str(error)])
+        raise
+    session.note("confirmed", how=how, hosts=reach.hosts, vms=reach.vms, tenants=reach.tenants)
+
+
+def _run_id() -> str:
+    return f"{datetime.now().astimezone():%Y%m%d-%H%M%S}-{random_source.token_hex(3)}"
+
+
+def _now() -> datetime:
+    return datetime.now().astimezone()
+
+
+__all__ = ["JournalError", "Request", "Result", "carry_out"]
