@@ -28,6 +28,8 @@ class Found:
     wanted: Any = None
     is_fact: bool = True
     said: str = ""
+    unreachable: bool = False
+    """Nothing could be asked there; `said` is why."""
 
 
 def collect(session: Session, scope: Scope, *, resumed: bool = False, rehearsing: bool = False) -> list[Found]:
@@ -50,10 +52,7 @@ def collect(session: Session, scope: Scope, *, resumed: bool = False, rehearsing
             except UnreachableError as error:
                 if not rehearsing:
                     raise
-                fact = isinstance(record, Fact)
-                found.append(
-                    Found(instance.key, record.title, instance.machine, command, False, is_fact=fact, said=str(error))
-                )
+                found.append(_unasked(record, instance, command, error))
                 continue
             if isinstance(record, Fact):
                 one = _fact(session, record, instance, command, done, rehearsing=rehearsing)
@@ -68,8 +67,23 @@ def collect(session: Session, scope: Scope, *, resumed: bool = False, rehearsing
 
 
 def refusals(found: list[Found]) -> list[str]:
-    """One line per precondition that does not hold."""
-    return [f"{each.title}（{each.machine}）：{each.said}" for each in found if not each.is_fact and not each.holds]
+    """One line per precondition that was asked and does not hold."""
+    broken = [each for each in found if not each.is_fact and not each.holds and not each.unreachable]
+    return [f"{each.title}（{each.machine}）：{each.said}" for each in broken]
+
+
+def _unasked(record: Fact | Precondition, instance: Instance, command: str, error: UnreachableError) -> Found:
+    is_fact = isinstance(record, Fact)
+    return Found(
+        instance.key,
+        record.title,
+        instance.machine,
+        command,
+        False,
+        is_fact=is_fact,
+        said=str(error),
+        unreachable=True,
+    )
 
 
 def _fact(
