@@ -14,6 +14,8 @@ from runbooks.running.session import Session, StepFailedError, explained
 from runbooks.text import templates
 from runbooks.text.records import Fact, Precondition
 
+UNKNOWN = "前に調べる事実が分からないので、調べていません"
+
 
 @dataclass(frozen=True)
 class Found:
@@ -30,6 +32,8 @@ class Found:
     said: str = ""
     unreachable: bool = False
     """Nothing could be asked there; `said` is why."""
+    follows: bool = False
+    """Not asked, because a fact that it needs is not known: told there, not here."""
 
 
 def collect(session: Session, scope: Scope, *, resumed: bool = False, rehearsing: bool = False) -> list[Found]:
@@ -44,15 +48,23 @@ def collect(session: Session, scope: Scope, *, resumed: bool = False, rehearsing
             continue
         values: list[tuple[Instance, Any]] = []
         before = len(found)
-        for instance in instances(scope, record, resumed=resumed):
-            command = templates.command(record.run, instance.names)
+        try:
+            asked = [
+                (each, templates.command(record.run, each.names)) for each in instances(scope, record, resumed=resumed)
+            ]
+        except RunbookError:
+            if not rehearsing or all(each.holds for each in found):
+                raise
+            found.append(_unasked(record, record.id, "?", record.run, UNKNOWN, follows=True))
+            continue
+        for instance, command in asked:
             phase = "fact" if isinstance(record, Fact) else "precondition"
             try:
                 done = session.read(instance.key, phase, instance.machine, command, record.deadline_s)
             except UnreachableError as error:
                 if not rehearsing:
                     raise
-                found.append(_unasked(record, instance, command, error))
+                found.append(_unasked(record, instance.key, instance.machine, command, str(error), unreachable=True))
                 continue
             if isinstance(record, Fact):
                 one = _fact(session, record, instance, command, done, rehearsing=rehearsing)
@@ -67,22 +79,18 @@ def collect(session: Session, scope: Scope, *, resumed: bool = False, rehearsing
 
 
 def refusals(found: list[Found]) -> list[str]:
-    """One line per precondition that was asked and does not hold."""
-    broken = [each for each in found if not each.is_fact and not each.holds and not each.unreachable]
-    return [f"{each.title}（{each.machine}）：{each.said}" for each in broken]
+    """One line per fact that could not be had and per precondition that does not hold, where somebody was asked."""
+    broken = [each for each in found if not each.holds and not each.unreachable and not each.follows]
+    return [f"{each.title}（{each.machine}）{'を調べられません' * each.is_fact}：{each.said}" for each in broken]
 
 
-def _unasked(record: Fact | Precondition, instance: Instance, command: str, error: UnreachableError) -> Found:
+def _unasked(
+    record: Fact | Precondition, key: str, machine: str, command: str, why: str, *, unreachable: bool = False,
+    follows: bool = False,
+) -> Found:  # fmt: skip
     is_fact = isinstance(record, Fact)
     return Found(
-        instance.key,
-        record.title,
-        instance.machine,
-        command,
-        False,
-        is_fact=is_fact,
-        said=str(error),
-        unreachable=True,
+        key, record.title, machine, command, False, is_fact=is_fact, said=why, unreachable=unreachable, follows=follows
     )
 
 

@@ -28,7 +28,8 @@ def lines(survey: Survey, depth: int = 0) -> Iterator[str]:
         yield f"{pad}  事実　{each.machine}：{each.title}：{now}{wanted}{same}"
     for each in survey.found:
         if not each.is_fact:
-            holds = "満たす" if each.holds else UNREACHABLE if each.unreachable else f"満たさない — {each.said}"
+            broken = each.said if each.follows else f"満たさない — {each.said}"
+            holds = "満たす" if each.holds else UNREACHABLE if each.unreachable else broken
             yield f"{pad}  前提　{each.machine}：{each.title}：{holds}"
     for number, step in enumerate(survey.steps, 1):
         if isinstance(step, Survey):

@@ -115,9 +115,10 @@ def look(
         except RunbookError as error:
             if not rehearsing:
                 raise
-            # A fact could not be had: what depends on it cannot be shown.
+            # A fact could not be had, which is told where it was asked: what depends on it cannot be shown.
+            why = str(error) if all(each.holds for each in seen.found) else readings.UNKNOWN
             seen.steps.append(
-                Planned(step.id, step.title, "", "?", "", "", "", "", "", "", "", step.destructive, f"不明：{error}")
+                Planned(step.id, step.title, "", "?", "", "", "", "", "", "", "", step.destructive, f"不明：{why}")
             )
     return seen
 

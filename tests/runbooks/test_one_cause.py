@@ -6,10 +6,10 @@ import pytest
 
 from runbooks.errors import RunbookError, UnreachableError
 from runbooks.reaching.machines import login_of
-from runbooks.running import rehearsal
+from runbooks.running import readings, rehearsal
 from runbooks.text.library import Library
 from tests.runbooks.books import block, book, step
-from tests.runbooks.fake import FakeMachines
+from tests.runbooks.fake import Answer, FakeMachines
 
 VM = "t00-s00-ap-01"
 
@@ -90,3 +90,38 @@ def test_a_uri_without_ssh_names_what_to_give_instead(bench):
         login_of(bench.site, "kvm01")
     for word in ("--lab", "--uris", "qemu+ssh://", "ssh.json"):
         assert word in str(caught.value)
+
+
+def test_what_needs_an_unknown_fact_is_not_asked_and_not_a_complaint_of_its_own(bench):
+    reading = {"on": "\"'kvm01'\""}
+    bench.write("one", book(
+        block("fact", id="free", title="空き", run="free", parse="integer", **reading),
+        block("precondition", id="room", title="余裕", run="test {{ facts.free }} -ge 1", otherwise="だめ", on="local"),
+        step("a", apply='"use {{ facts.free }}"'),
+    ))  # fmt: skip
+    bench.machines = FakeMachines([], unreachable={"kvm01"})
+    result = bench.run("one", dry_run=True)
+    assert result.outcome == "rehearsed"
+    assert len(result.lines) == 1
+    assert "kvm01" in result.lines[0]
+    assert any("余裕" in line and "前に調べる事実が分からない" in line for line in rehearsal.lines(result.survey))
+    assert bench.kinds()[-1] == "ended"
+    assert [step.state for step in result.survey.planned] == [f"不明：{readings.UNKNOWN}"]
+
+
+def test_a_fact_that_cannot_be_had_is_the_reason_of_a_dry_run_too(bench):
+    bench.write("one", book(
+        block("fact", id="free", title="空き", run="free", parse="integer", on="\"'kvm01'\""), step("a"),
+    ))  # fmt: skip
+    bench.machines = FakeMachines([Answer("free", stdout="much")])
+    (line,) = bench.run("one", dry_run=True).lines
+    assert line == "空き（kvm01）を調べられません：整数ではありません（much）"
+
+
+def test_a_mistake_of_the_runbook_itself_is_not_taken_for_an_unknown_fact(bench):
+    bench.write("one", book(
+        block("precondition", id="p", title="前提", run="test {{ 1 / 0 }} -ge 1", otherwise="だめ", on="local"),
+        step("a"),
+    ))  # fmt: skip
+    with pytest.raises(RunbookError):
+        bench.run("one", dry_run=True)
