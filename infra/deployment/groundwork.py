@@ -46,7 +46,7 @@ def require_ready(
         orphans.remove(work.ground, name, seen, everywhere)
     if adopt or remove:
         known, seen = standing.read(names, work.running.project, work.running.environment), _look(work)
-    ground = preflight.Ground(
+    ground = preflight.BuildingGround(
         work.layout,
         work.ground.layout_digest,
         names,
