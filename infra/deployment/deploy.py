@@ -13,7 +13,7 @@ from pathlib import Path
 
 from infra import admission, judgement, settings
 from infra.admission import BaseImage, Deployed
-from infra.deployment import engine, ready, stacks
+from infra.deployment import engine, groundwork, stacks
 from infra.deployment.engine import EngineError
 from infra.deployment.stacks import DeployError, Down, StackResult, Work
 from infra.judgement import Plan
@@ -122,7 +122,7 @@ def deploy(
         work = Work(running, ground, config, deadline_s, down, progress)
         _look(work, names)
         _prepare(work, names)
-        ready.require_ready(work, names, chosen, images, adopt=adopt, remove=remove_orphans)
+        groundwork.require_ready(work, names, chosen, images, adopt=adopt, remove=remove_orphans)
         built = _build(work, names, parallel)
     left_out = tuple(
         LeftOut(host, reason, tuple(vm.id for vm in _on(host, names, judged.layout)))

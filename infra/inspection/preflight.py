@@ -41,7 +41,7 @@ class Preflight:
 
 
 @dataclass(frozen=True)
-class Ground:
+class BuildingGround:
     """What preflight looks at: the plan and the stacks of it that are to be built, the records, the hosts.
 
     `adopted` are VMs whose leftovers the engineer wants to keep; `unfinished` is what an interrupted run was making;
@@ -79,7 +79,7 @@ class Ground:
         return tuple(vm for vm in self.vms() if vm.id not in known)
 
 
-def require(ground: Ground) -> tuple[str, ...]:
+def require(ground: BuildingGround) -> tuple[str, ...]:
     """The notes of a preflight without problems. Raises RefusalError with a line for each problem."""
     found = check(ground)
     if found.problems:
@@ -87,7 +87,7 @@ def require(ground: Ground) -> tuple[str, ...]:
     return found.notes
 
 
-def check(ground: Ground) -> Preflight:
+def check(ground: BuildingGround) -> Preflight:
     """Looks at everything, and asks nobody: what the hosts run was asked before."""
     problems = [*_programs(), *_lineage(ground)]
     notes: list[str] = []
@@ -118,7 +118,7 @@ def _programs() -> Iterator[str]:
             yield f"この計算機に {program} がありません（Debian のパッケージ：{package}）"
 
 
-def _lineage(ground: Ground) -> Iterator[str]:
+def _lineage(ground: BuildingGround) -> Iterator[str]:
     for name in ground.stacks:
         deployed = admission.Deployed(ground.standing.outputs.get(name, {}), frozenset())
         try:
@@ -128,7 +128,7 @@ def _lineage(ground: Ground) -> Iterator[str]:
             yield f"{name}：{refusal}"
 
 
-def _pools(host: HostRecord, there: HostObservation, ground: Ground) -> Iterator[str]:
+def _pools(host: HostRecord, there: HostObservation, ground: BuildingGround) -> Iterator[str]:
     made = f"{admission.HOSTS_PREFIX}{host.site}" in ground.stacks
     for pool in host.pools:
         found = there.pool(pool.name)
@@ -145,7 +145,7 @@ def _pools(host: HostRecord, there: HostObservation, ground: Ground) -> Iterator
             )
 
 
-def _images(host: HostRecord, there: HostObservation, ground: Ground) -> Iterator[str]:
+def _images(host: HostRecord, there: HostObservation, ground: BuildingGround) -> Iterator[str]:
     """Base images that should be there, and are those that we have: by digest here, in the record, on the host."""
     recorded = ground.standing.volumes()
     hosts_stack = f"{admission.HOSTS_PREFIX}{host.site}"
@@ -186,7 +186,7 @@ def virtual_size(image: BaseImage) -> int | None:
     return int.from_bytes(header[24:32], "big") if header[:4] == b"QFI\xfb" and len(header) == 32 else None
 
 
-def _memory(host: HostRecord, there: HostObservation, ground: Ground) -> Iterator[str]:
+def _memory(host: HostRecord, there: HostObservation, ground: BuildingGround) -> Iterator[str]:
     new = [vm for vm in ground.fresh() if vm.host == host.id and ground.chosen.starts(vm.id)]
     needed = sum(vm.memory_mib for vm in new)
     if needed > there.memory_available_mib:
@@ -197,7 +197,7 @@ def _memory(host: HostRecord, there: HostObservation, ground: Ground) -> Iterato
         )
 
 
-def _disk(host: HostRecord, there: HostObservation, ground: Ground) -> tuple[list[str], list[str]]:
+def _disk(host: HostRecord, there: HostObservation, ground: BuildingGround) -> tuple[list[str], list[str]]:
     """Room for what is written at once, as a problem; room for what volumes may grow to, as a note."""
     problems, notes = [], []
     images = base_images(host.site, ground.layout)
@@ -229,7 +229,7 @@ def _disk(host: HostRecord, there: HostObservation, ground: Ground) -> tuple[lis
     return problems, notes
 
 
-def _differences(ground: Ground) -> Iterator[str]:
+def _differences(ground: BuildingGround) -> Iterator[str]:
     known = ground.standing.domains()
     mine = {vm.id for vm in ground.vms()}
     wanted = Wanted(ground.layout, ground.now, ground.chosen.domain_type == "qemu", ground.standing)
@@ -241,7 +241,7 @@ def _differences(ground: Ground) -> Iterator[str]:
         yield each.line
 
 
-def _orphans(ground: Ground) -> Iterator[str]:
+def _orphans(ground: BuildingGround) -> Iterator[str]:
     """Domains and volumes of VMs that are to be made, which are there already.
 
     The provider fails at such a domain, and takes such a volume as it is: with somebody's old data in it.
@@ -254,7 +254,7 @@ def _orphans(ground: Ground) -> Iterator[str]:
             yield from _orphans_of(vm, there, ground)
 
 
-def _orphans_of(vm: VmRecord, there: HostObservation, ground: Ground) -> Iterator[str]:
+def _orphans_of(vm: VmRecord, there: HostObservation, ground: BuildingGround) -> Iterator[str]:
     how = f"使うなら kumiai deploy --adopt {vm.id}、要らなければ kumiai deploy --remove-orphan"
     if there.domain(vm.id) is not None and not Thing(vm.host, "domain", "", vm.id).among(ground.unfinished):
         yield f"{vm.host}：仮想サーバ「{vm.id}」が、Pulumi の状態にないまま定義されています。{how} {vm.id}"

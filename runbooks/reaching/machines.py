@@ -61,7 +61,8 @@ def login_of(site: Site, machine: str) -> Login:
     uri = site.uris.get(machine) or (known.uri if known else "")
     if not uri:
         raise UnreachableError(
-            f"「{machine}」への接続方法がありません。--uris のファイルの隣の {SSH_FILE} に書いてください"
+            f"「{machine}」への接続方法がありません。検証環境なら --lab を付け、ほかは --uris のファイルの隣の "
+            f"{SSH_FILE} に書いてください"
         )
     try:
         found = connections.parse(machine, uri)
@@ -69,8 +70,8 @@ def login_of(site: Site, machine: str) -> Login:
         raise UnreachableError(str(error)) from None
     if found.transport != "ssh":
         raise UnreachableError(
-            f"ホスト「{machine}」の URI（{uri[:80]}）では命令を送れません。qemu+ssh:// の URI か、"
-            f"隣の {SSH_FILE} が要ります"
+            f"ホスト「{machine}」の URI（{uri[:80]}）では命令を送れません。検証環境なら --lab を、ほかは --uris に "
+            f"qemu+ssh:// の URI を書いたファイルを指定してください（その隣の {SSH_FILE} でもよい）"
         )
     return Login(
         machine, found.address, found.port or connections.SSH_PORT, found.user, found.key_file, found.known_hosts

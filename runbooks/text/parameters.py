@@ -23,24 +23,28 @@ TYPES = {
 
 
 def bind(header: Header, given: Mapping[str, str], layout: Layout, names: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters' values in the order of the header. Raises RunbookError with every mistake.
+    """The parameters' values in the order of the header. Raises RunbookError with every mistake of the operator's.
 
     A VM, host or network is its record, a tenant or site its id.
     """
-    wrong = [
-        f"引数「{name}」はありません。使えるもの: {'、'.join(header.parameters) or 'なし'}"
-        for name in given
-        if name not in header.parameters
-    ]
+    wrong: list[str] = []
+    meant: set[str] = set()
+    for unknown in (name for name in given if name not in header.parameters):
+        near = difflib.get_close_matches(unknown[:80], header.parameters, n=1, cutoff=0.6)
+        meant.update(near)
+        hint = f"もしかして: {shown(near[0])}。" if near else ""
+        wrong.append(f"引数「{unknown[:80]}」はありません。{hint}使えるもの: {'、'.join(header.parameters) or 'なし'}")
     values: dict[str, Any] = {}
     for name, parameter in header.parameters.items():
         try:
             if name in given:
                 values[name] = parse(parameter, given[name], layout)
             elif parameter.default is not None:
+                if wrong:
+                    continue  # it may rest on a value that is wrong: its own complaint would only follow from that
                 found = templates.value(parameter.default, {**names, **values})
                 values[name] = parse(parameter, templates.plain(found), layout)
-            else:
+            elif name not in meant:
                 raise RunbookError(f"必須です（{parameter.help}）。--param {name}=… を付けてください")  # noqa: TRY301
         except RunbookError as error:
             wrong.append(f"引数「{name}」: {error}")

@@ -329,7 +329,7 @@ def test_records_that_do_not_agree_with_the_plan(plan):
 
 
 def ground(plan, **changes):
-    made = preflight.Ground(
+    made = preflight.BuildingGround(
         plan.layout, plan.layout_digest, ["hosts-dc", "t00"], Settings(plan.path, "qemu"), state_of(plan),
         seen_of(plan), {}, NOW,
     )  # fmt: skip

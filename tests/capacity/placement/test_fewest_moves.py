@@ -8,11 +8,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from capacity.placement import fewest_moves
-from capacity.placement.fewest_moves import repack
 from capacity.placement.problem import violations
 from tests.capacity.placement.test_packing import problem_of, small_problems
 
 CALM = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def repack(problem, home, fixed):
+    return fewest_moves.repack(problem, home, fixed).bin_of
 
 
 def cost(bin_of, home):

@@ -46,7 +46,7 @@ def require_ready(
         orphans.remove(work.ground, name, seen, everywhere)
     if adopt or remove:
         known, seen = standing.read(names, work.running.project, work.running.environment), _look(work)
-    ground = preflight.Ground(
+    ground = preflight.BuildingGround(
         work.layout,
         work.ground.layout_digest,
         names,
@@ -66,7 +66,7 @@ def require_ready(
         work.progress(note)
 
 
-def _contents(work: Work, ground: preflight.Ground) -> dict[image_bytes.Copy, str]:
+def _contents(work: Work, ground: preflight.BuildingGround) -> dict[image_bytes.Copy, str]:
     """What the base images of our records hold on the hosts; those that an unfinished run left are not ours yet."""
     recorded = ground.standing.volumes()
     there = image_bytes.copies(ground.layout, ground.hosts(), ground.seen)
