@@ -7,7 +7,7 @@ import shutil
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from infra.deployment import engine, ready, stacks
 from infra.deployment.engine import EngineError
 from infra.deployment.stacks import DeployError, Down, StackResult, Work
 from infra.judgement import Plan
-from infra.recovery import recovery
+from infra.recovery import checkpoint, recovery
+from infra.recovery.turns import BusyError
 from infra.refusal import RefusalError, some
 from layout.records import Layout, VmRecord
 from tools.installation import corrections
@@ -141,8 +142,16 @@ def engine_of(state: Path, stack: str, progress: Callable[[str], None] = lambda 
 
 
 def engine_environment(state: Path, stack: str) -> dict[str, str]:
-    """The variables with which `pulumi` works by hand on that stack of the state. Raises DeployError."""
-    return dict(engine_of(state, stack).environment)
+    """The variables with which `pulumi` works by hand on that stack of the state. Raises DeployError.
+
+    Locks of engines that were killed are removed: those who work by hand would have to find out whose they are.
+    """
+    variables = dict(engine_of(state, stack).environment)
+    files = checkpoint.files_of(variables, stack)
+    if files is not None:
+        with suppress(BusyError):  # looking is allowed meanwhile, and whoever changes something is told by the engine
+            checkpoint.unlock(files)
+    return variables
 
 
 @contextmanager
