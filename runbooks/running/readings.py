@@ -28,6 +28,8 @@ class Found:
     wanted: Any = None
     is_fact: bool = True
     said: str = ""
+    confirm: bool = False
+    """Whether it is told before the confirmation."""
 
 
 def collect(session: Session, scope: Scope, *, resumed: bool = False, rehearsing: bool = False) -> list[Found]:
@@ -88,7 +90,7 @@ def _fact(
             return Found(instance.key, record.title, instance.machine, command, False, wanted=wanted, said=str(error))
         raise StepFailedError(f"{record.title}（{instance.machine}）を調べられません：{error}") from None
     session.note("fact", step=instance.key, machine=instance.machine, value=value)
-    return Found(instance.key, record.title, instance.machine, command, True, value, wanted)
+    return Found(instance.key, record.title, instance.machine, command, True, value, wanted, confirm=record.confirm)
 
 
 def _precondition(record: Precondition, instance: Instance, command: str, done: Completed) -> Found:

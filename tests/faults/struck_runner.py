@@ -8,6 +8,7 @@ yet, and when it is proven but not recorded as done.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -20,6 +21,11 @@ MOMENTS = (WORKING, ENDED, PROVEN)
 WITHIN_A_COMMAND_S = 0.4
 
 _append = Journal.append
+
+
+def step_of(key: str) -> str:
+    """The step of a key in the journal, whatever it is done to: once is enough for one that is done to every disk."""
+    return re.sub(r"\[[^\]]*\]", "", key)
 
 
 def strike(file: Path) -> None:
@@ -35,7 +41,7 @@ def strike(file: Path) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     def append(journal: Journal, kind: str, run: str, **said: object) -> Entry:
-        step = str(said.get("step", ""))
+        step = step_of(str(said.get("step", "")))
         if kind == "step_begun" and step not in struck and not aim:
             aim.append(step)
         aimed = bool(aim) and step == aim[0]
