@@ -134,9 +134,7 @@ class Session:
         if done.code != 0:
             raise StepFailedError(explained(done, deadline_s))
 
-    def _alone(
-        self, machine: str, command: str, seconds: float, *, stdin: bytes = b"", sudo: bool = False
-    ) -> Order:
+    def _alone(self, machine: str, command: str, seconds: float, *, stdin: bytes = b"", sudo: bool = False) -> Order:
         path = CHANGE_LOCK if machine != LOCAL else str(self.journal.folder / "locks" / f"{self.run}.change")
         return Order(command, seconds, stdin=stdin, sudo=sudo, lock=path, lock_wait_s=int(seconds) + 10)
 

@@ -197,5 +197,3 @@ def finish(stand: Stand) -> None:
     runner = stand.started("-m", "kumiai", *stand.words("migrate-vm", "--resume", named[1]))
     assert runner.wait(DEADLINE_S) == 0, stand.said()
     stand.require_wanted()
-
-

@@ -21,8 +21,8 @@ from tests.runbooks.fake import Answer, FakeMachines
 from tests.runbooks.test_cases import cases, changed
 
 LIBRARY = Library()
-BEFORE, WITHIN, AFTER, UNPROVEN = "before", "within", "after", "unproven"
-MOMENTS = (BEFORE, WITHIN, AFTER, UNPROVEN)
+BEFORE, WITHIN, AFTER = "before", "within", "after"
+MOMENTS = (BEFORE, WITHIN, AFTER)
 CASES = [case for case in cases() if case["outcome"] == "done"]
 
 
@@ -67,12 +67,14 @@ class World:
         self.runbook, self.journal, self.calm = runbook, journal, calm
         self.applied: list[str] = []
         self.half: set[str] = set()
+        self.asked: list[tuple[str, str]] = []
         self.kill: Callable[[str, str], str] = lambda _step, _phase: ""
 
-    def run(self, machine: str, order: Order) -> Completed:  # noqa: ARG002 - a transport
+    def run(self, machine: str, order: Order) -> Completed:
         step, phase = self.journal.asked
         moment = self.kill(step, phase)
-        if moment == BEFORE or (moment == UNPROVEN and phase == "verify"):
+        self.asked.append((step, phase))
+        if moment == BEFORE:
             raise KilledError
         if phase == "apply":
             if moment == WITHIN:
@@ -164,9 +166,7 @@ class Bench:
         struck: list[str] = []
 
         def kill(now: str, phase: str) -> str:
-            if struck or now != step or phase != ("verify" if moment == UNPROVEN else "apply"):
-                return ""
-            if moment == UNPROVEN and step not in world.applied:
+            if struck or (now, phase) != (step, "apply"):
                 return ""
             struck.append(now)
             return moment
@@ -184,6 +184,29 @@ class Bench:
         assert kinds[-1] == "ended"
         assert not {"rolled_back", "step_failed"} & set(kinds)
 
+    def killed_while_asking(self) -> None:
+        """Kills the run at the last thing that it asks once, and resumes it: nothing is taken for granted."""
+        self.journal = self.fresh()
+        world = World(self.case["runbook"], self.journal, self.calm)
+        once = [key for key, phase in self.calm.heard if phase == "precondition" and is_once(self.case["runbook"], key)]
+        killed: list[str] = []
+
+        def kill(now: str, phase: str) -> str:
+            if killed or now != once[-1] or phase != "precondition":
+                return ""
+            killed.append(now)
+            return BEFORE
+
+        world.kill = kill
+        if not once:
+            return
+        with pytest.raises(KilledError):
+            self.run(world)
+        world.asked.clear()
+        assert self.run(world, resume=self.journal.last.run).outcome == "done"
+        first = next(number for number, (_, phase) in enumerate(world.asked) if phase == "apply")
+        assert set(once) <= {step for step, phase in world.asked[:first] if phase == "precondition"}
+
 
 @pytest.fixture(autouse=True)
 def _quick_disk(monkeypatch):
@@ -195,6 +218,7 @@ def _quick_disk(monkeypatch):
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['runbook']}: {case['title']}")
 def test_killed_and_resumed_it_ends_as_if_undisturbed(case, plan, tmp_path):
     bench = Bench(case, plan, tmp_path)
+    bench.killed_while_asking()
     for step in bench.calm.applied:
         for moment in MOMENTS:
             bench.killed(step, moment)
