@@ -22,6 +22,7 @@ from infra.recovery.checkpoint import Thing
 from lab import processes
 from lab import state as lab_state
 from layout import folder
+from layout.records import VmRecord
 from tests.infra import plans
 
 ROOT = Path(__file__).parents[2]
@@ -60,8 +61,11 @@ class Stand:
     def vms(self) -> list[str]:
         return [vm.id for vm in self.plan.layout.vms]
 
+    def vm(self, name: str) -> VmRecord:
+        return plans.vm_named(self.plan, name)
+
     def host_of(self, vm: str) -> str:
-        return plans.vm_named(self.plan, vm).host
+        return self.vm(vm).host
 
     def files(self, stack: str) -> checkpoint.Files:
         return checkpoint.Files(self.state / "stacks", stack)
@@ -166,6 +170,14 @@ class Stand:
                 assert time.monotonic() < limit, f"{vm} does not count"
                 time.sleep(1)
         self.require_counters()
+
+    def wait_until_it_answers(self, vm: str) -> int:
+        """Waits until the guest tells its counter on its network: then it has booted. Answers the counter."""
+        limit = time.monotonic() + BOOT_S
+        while (counted := lab.counter(self.lab.state_dir, vm, plan=self.plan.path)) is None:
+            assert time.monotonic() < limit, f"{vm} does not answer"
+            time.sleep(0.5)
+        return counted
 
     def record(self, stack: str) -> checkpoint.Record:
         return checkpoint.read(self.root, {"PULUMI_BACKEND_URL": f"file://{self.state / 'stacks'}"}, stack)
