@@ -24,6 +24,8 @@ from layout.records import HostRecord, Layout, VmRecord
 PROGRAMS = (("xsltproc", "xsltproc"), ("virsh", "libvirt-clients"))
 BLOCKING = ("uri", "double", "elsewhere", "missing", "uuid", "stopped", "snapshot")
 """Differences of `differences.find` upon which nothing is built. The others are drift, and hurt no building."""
+REPLACING = ("memory", "vcpu-max")
+"""Differences that the provider reads off the VM as it runs: the engine would have to replace it, which is refused."""
 MIB = 2**20
 SEED_BYTES = 2 * MIB
 VOLUME_BYTES = MIB
@@ -234,11 +236,28 @@ def _differences(ground: BuildingGround) -> Iterator[str]:
     mine = {vm.id for vm in ground.vms()}
     wanted = Wanted(ground.layout, ground.now, ground.chosen.domain_type == "qemu", ground.standing)
     for each in differences.find(wanted, ground.seen):
-        if each.kind not in BLOCKING or (each.vm and each.vm not in mine) or each.vm in ground.adopted:
+        if (each.vm and each.vm not in mine) or each.vm in ground.adopted:
+            continue
+        if each.kind in REPLACING:
+            if each.vm in known and _is_another_size(ground, each.vm):
+                yield f"{each.line}（このまま構築すると作り直しになるので、始めません）"
+            continue
+        if each.kind not in BLOCKING:
             continue
         if each.kind in {"missing", "stopped", "uuid"} and each.vm not in known:
             continue  # it is to be made, or an orphan, of which more below
         yield each.line
+
+
+def _is_another_size(ground: BuildingGround, name: str) -> bool:
+    """Whether the VM's largest memory or number of vCPUs is not the plan's: what the provider compares.
+
+    What it will have only after its next start, and memory that it was asked to give back, make no difference there.
+    """
+    (vm,) = [each for each in ground.vms() if each.id == name]
+    there = ground.seen.get(vm.host)
+    domain = there.domain(name) if isinstance(there, HostObservation) else None
+    return domain is not None and (domain.shape.memory_max_mib, domain.shape.vcpu_max) != (vm.memory_mib, vm.vcpu_max)
 
 
 def _orphans(ground: BuildingGround) -> Iterator[str]:

@@ -374,6 +374,17 @@ def test_other_drift_does_not_stop_a_deployment(plan):
     assert problems(ground(plan, seen=reshape(seen_of(plan), "kvm01", AP1, vcpu=6, console_log=""))) == ()
 
 
+@pytest.mark.parametrize("size", [{"memory_max_mib": 256, "memory_mib": 256}, {"vcpu_max": 16}])
+def test_a_vm_of_another_size_than_planned_would_be_replaced(plan, size):
+    (line,) = problems(ground(plan, seen=reshape(seen_of(plan), "kvm01", AP1, **size)))
+    assert [word for word in ("kvm01", AP1, "resize-memory", "作り直し") if word not in line] == []
+    assert problems(ground(plan, seen=reshape(seen_of(plan), "kvm01", AP1, **size), stacks=["hosts-dc"])) == ()
+
+
+def test_memory_that_a_vm_gave_back_stops_no_deployment(plan):
+    assert problems(ground(plan, seen=reshape(seen_of(plan), "kvm01", AP1, memory_mib=64))) == ()
+
+
 def test_a_host_that_is_down_is_told_apart(plan):
     found_ = preflight.check(ground(plan, seen={**seen_of(plan), "kvm02": Unreachable("kvm02", "答えません")}))
     assert found_.problems == ()
