@@ -152,7 +152,10 @@ def not_arrived(vm: VmRecord, known: str, seen: Observations) -> str:
     if isinstance(new, Unreachable):
         return f"{told}。{vm.host} に問い合わせできないので、移動が済んだか分かりません（{new.reason}）"
     if isinstance(old, Unreachable):
-        return f"{told}。{known} に問い合わせできないので、まだ {known} にあるかもしれません（{old.reason}）"
+        return (
+            f"{told}。{known} に問い合わせできないので、まだ {known} にあるかもしれません（{old.reason}）。"
+            f"{known} が二度と戻らないなら、運用手順書 restore-dead-host-vms です"
+        )
     places = [host for host, each in seen.items() if isinstance(each, HostObservation) and each.domain(vm.id)]
     if places == [vm.host]:
         return ""

@@ -7,7 +7,7 @@ import shutil
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from infra.deployment import engine, groundwork, stacks
 from infra.deployment.engine import EngineError
 from infra.deployment.stacks import DeployError, Down, StackResult, Work
 from infra.judgement import Plan
-from infra.recovery import recovery
+from infra.recovery import checkpoint, recovery
+from infra.recovery.turns import BusyError
 from infra.refusal import RefusalError, some
 from layout.records import Layout, VmRecord
 from tools.installation import corrections
@@ -127,7 +128,7 @@ def deploy(
     left_out = tuple(
         LeftOut(host, reason, tuple(vm.id for vm in _on(host, names, judged.layout)))
         for host, reason in down.reasons.items()
-        if any(host in stack.down for stack in built)
+        if any(host in stack.down for stack in built) and not _without(host, judged.layout)
     )
     return DeployResult(judged, built, left_out)
 
@@ -141,8 +142,16 @@ def engine_of(state: Path, stack: str, progress: Callable[[str], None] = lambda 
 
 
 def engine_environment(state: Path, stack: str) -> dict[str, str]:
-    """The variables with which `pulumi` works by hand on that stack of the state. Raises DeployError."""
-    return dict(engine_of(state, stack).environment)
+    """The variables with which `pulumi` works by hand on that stack of the state. Raises DeployError.
+
+    Locks of engines that were killed are removed: those who work by hand would have to find out whose they are.
+    """
+    variables = dict(engine_of(state, stack).environment)
+    files = checkpoint.files_of(variables, stack)
+    if files is not None:
+        with suppress(BusyError):  # looking is allowed meanwhile, and whoever changes something is told by the engine
+            checkpoint.unlock(files)
+    return variables
 
 
 @contextmanager
@@ -194,6 +203,9 @@ def _look(work: Work, names: Sequence[str]) -> None:
     work.down.look({host: uri for name in names for host, uri in work.uris(name).items()})
     for host, reason in work.down.reasons.items():
         vms = [vm.id for vm in _on(host, names, work.layout)]
+        if _without(host, work.layout):
+            work.progress(f"{host}：除いて構築します（{reason}）。この計画では使わないホストです")
+            continue
         work.progress(f"{host}：除いて構築します（{reason}）。触れない仮想サーバ {len(vms)} 台：{some(vms, 10)}")
     reached = {host.id for host in work.layout.hosts} - set(work.down.reasons)
     if not reached:
@@ -270,6 +282,11 @@ def _first(errors: Sequence[BaseException], not_begun: Sequence[str]) -> BaseExc
             return error
     more = [f"始めていないスタック：{some(not_begun, 20)}"] if not_begun else []
     return DeployError("\n".join([*(str(error) for error in errors), *more]))
+
+
+def _without(host: str, layout: Layout) -> bool:
+    """Whether the plan does without the host: nothing is on it, and nothing may ever be restarted there."""
+    return not any(host in each.hosts for each in layout.host_sets) and all(vm.host != host for vm in layout.vms)
 
 
 def _on(host: str, stacks_: Collection[str], layout: Layout) -> list[VmRecord]:

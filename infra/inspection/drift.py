@@ -12,11 +12,11 @@ from zoneinfo import ZoneInfo
 from infra import admission, settings
 from infra.admission import Observations
 from infra.deployment import engine
-from infra.inspection import differences, observation, standing
+from infra.inspection import differences, image_bytes, observation, standing
 from infra.inspection.differences import Difference, Wanted
 from infra.inspection.observed import Unreachable
 from infra.inspection.standing import Standing
-from infra.recovery import checkpoint
+from infra.recovery import checkpoint, leftovers
 from infra.segmentation import check as network_check
 from layout.records import Layout
 from layout.uplinks import Uplinks, read_uplinks
@@ -50,12 +50,14 @@ def drift(
     state: Path,
     uplinks: Path | None = None,
     now: datetime | None = None,
+    images: bool = False,
     deadline_s: float = observation.DEADLINE_S,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Drift:
     """Compares the plan with Pulumi's records below `state`, with libvirt on every host, and with their networks.
 
-    `now` decides which of a VM's planned vCPU numbers counts. Raises RefusalError, EngineError and CheckpointError.
+    `now` decides which of a VM's planned vCPU numbers counts; `images` reads the bytes of base images too.
+    Raises RefusalError, EngineError and CheckpointError.
     """
     stacks = admission.stack_names(layout)
     uris = {host.id: admission.uri_of(host, chosen) for host in layout.hosts}
@@ -63,6 +65,11 @@ def drift(
     seen = observation.observe_all(uris, deadline_s=deadline_s)
     wanted = Wanted(layout, now or datetime.now(TOKYO), chosen.domain_type == "qemu", recorded)
     found = compare(wanted, seen)
+    if images:
+        held = image_bytes.digests(
+            image_bytes.copies(layout, layout.hosts, seen), leftovers.Hosts(uris), progress=progress
+        )
+        found += image_bytes.differences(held, layout, recorded)
     answering = {host: uri for host, uri in uris.items() if not isinstance(seen[host], Unreachable)}
     more, notes = _of_networks(layout, uplinks, answering, chosen.uris_file)
     if not recorded.outputs:

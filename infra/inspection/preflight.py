@@ -12,7 +12,7 @@ from datetime import datetime
 
 from infra import admission
 from infra.admission import BaseImage, Observations, base_images, volume_of
-from infra.inspection import differences
+from infra.inspection import differences, image_bytes
 from infra.inspection.differences import GIB, Wanted
 from infra.inspection.observed import HostObservation, Unreachable
 from infra.inspection.standing import Standing
@@ -44,7 +44,8 @@ class Preflight:
 class BuildingGround:
     """What preflight looks at: the plan and the stacks of it that are to be built, the records, the hosts.
 
-    `adopted` are VMs whose leftovers the engineer wants to keep; `unfinished` is what an interrupted run was making.
+    `adopted` are VMs whose leftovers the engineer wants to keep; `unfinished` is what an interrupted run was making;
+    `contents` are the digests of the base images that were read from the hosts.
     """
 
     layout: Layout
@@ -57,6 +58,7 @@ class BuildingGround:
     now: datetime
     adopted: Collection[str] = ()
     unfinished: frozenset[Thing] = frozenset()
+    contents: Mapping[image_bytes.Copy, str] = field(default_factory=dict)
 
     def hosts(self) -> tuple[HostRecord, ...]:
         """The hosts that the stacks touch."""
@@ -98,6 +100,7 @@ def check(ground: BuildingGround) -> Preflight:
             refused, told = _disk(host, there, ground)
             problems += refused
             notes += told
+    problems += [each.line for each in image_bytes.differences(ground.contents, ground.layout, ground.standing)]
     problems += _differences(ground)
     problems += _orphans(ground)
     down = {host: each.reason for host, each in ground.seen.items() if isinstance(each, Unreachable)}
@@ -143,11 +146,7 @@ def _pools(host: HostRecord, there: HostObservation, ground: BuildingGround) -> 
 
 
 def _images(host: HostRecord, there: HostObservation, ground: BuildingGround) -> Iterator[str]:
-    """Base images that should be there, and are those that we have.
-
-    The bytes are compared by the images' digests here and in the record; on the host by the virtual size, which its
-    libvirt tells at once: reading gigabytes over ssh before each deployment would cost more than it finds.
-    """
+    """Base images that should be there, and are those that we have: by digest here, in the record, on the host."""
     recorded = ground.standing.volumes()
     hosts_stack = f"{admission.HOSTS_PREFIX}{host.site}"
     digests = ground.standing.outputs.get(hosts_stack, {}).get("images") or {}

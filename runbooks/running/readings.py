@@ -34,6 +34,8 @@ class Found:
     """Nothing could be asked there; `said` is why."""
     follows: bool = False
     """Not asked, because a fact that it needs is not known: told there, not here."""
+    confirm: bool = False
+    """Whether it is told before the confirmation."""
 
 
 def collect(session: Session, scope: Scope, *, resumed: bool = False, rehearsing: bool = False) -> list[Found]:
@@ -118,7 +120,7 @@ def _fact(
             return Found(instance.key, record.title, instance.machine, command, False, wanted=wanted, said=str(error))
         raise StepFailedError(f"{record.title}（{instance.machine}）を調べられません：{error}") from None
     session.note("fact", step=instance.key, machine=instance.machine, value=value)
-    return Found(instance.key, record.title, instance.machine, command, True, value, wanted)
+    return Found(instance.key, record.title, instance.machine, command, True, value, wanted, confirm=record.confirm)
 
 
 def _precondition(record: Precondition, instance: Instance, command: str, done: Completed) -> Found:

@@ -132,7 +132,10 @@ def _ended(
             walk.undo = list(past.order)
             roll_back(session, walk.undo)
             return Result("rolled back", session.run)
-        seen = survey.look(session, library, top, names, resumed=past is not None)
+        if past is not None:
+            _wait_for_orphans(session, past)
+        # What is asked once may be left out only where it was asked: a run that changed nothing may have ended before.
+        seen = survey.look(session, library, top, names, resumed=past is not None and bool(past.past.facts))
         if seen.refusals:
             raise RefusedError(seen.refusals)  # noqa: TRY301 - all refusals end in one place
         session.lock(list(seen.reach.hosts))
@@ -148,6 +151,14 @@ def _ended(
     if walk.failed:
         return Result("failed", session.run, walk.failed, seen, walk.applied, walk.skipped)
     return Result("done", session.run, [], seen, walk.applied, walk.skipped)
+
+
+def _wait_for_orphans(session: Session, past: resume.Earlier) -> None:
+    """Waits for the command that a runner left behind when it was killed: what is seen meanwhile is no answer."""
+    for each in past.order:
+        if each.key not in past.past.done:
+            session.lock([each.machine])
+            session.wait_for_change(each.key, each.machine, each.deadline_s, sudo=each.sudo)
 
 
 def _agree(session: Session, seen: Survey, consent: Consent) -> None:

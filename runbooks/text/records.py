@@ -95,6 +95,8 @@ class Fact(Reading):
     """Expression: what it is to be afterwards, for the table "current against wanted"."""
     default: Expression | None = None
     """Expression: the value where the command fails. Without it a failing command ends the run."""
+    confirm: bool = False
+    """Whether its value is told before the confirmation: what the operator must know to agree."""
 
 
 class Precondition(Reading):
