@@ -40,31 +40,48 @@ def collect(session: Session, scope: Scope, *, resumed: bool = False, rehearsing
         session.pause()
         if isinstance(record, Precondition) and record.once and resumed:
             continue
-        values: list[tuple[Instance, Any]] = []
-        before = len(found)
-        for instance in instances(scope, record, resumed=resumed):
-            command = templates.command(record.run, instance.names)
-            phase = "fact" if isinstance(record, Fact) else "precondition"
-            try:
-                done = session.read(instance.key, phase, instance.machine, command, record.deadline_s)
-            except UnreachableError as error:
-                if not rehearsing:
-                    raise
-                fact = isinstance(record, Fact)
-                found.append(
-                    Found(instance.key, record.title, instance.machine, command, False, is_fact=fact, said=str(error))
-                )
-                continue
-            if isinstance(record, Fact):
-                one = _fact(session, record, instance, command, done, rehearsing=rehearsing)
-                values.append((instance, one.current))
-            else:
-                one = _precondition(record, instance, command, done)
-            found.append(one)
+        try:
+            told, values = _ask(session, scope, record, resumed=resumed, rehearsing=rehearsing)
+        except RunbookError as error:
+            if not rehearsing:
+                raise
+            # It depends on a fact that could not be had.
+            fact = isinstance(record, Fact)
+            found.append(Found(record.id, record.title, "?", record.run, False, is_fact=fact, said=f"不明：{error}"))
+            continue
+        found += told
         # While rehearsing, a fact that could not be had stays unknown, and so does what depends on it.
-        if isinstance(record, Fact) and all(each.holds for each in found[before:]):
+        if isinstance(record, Fact) and all(each.holds for each in told):
             scope.facts[record.id] = _gathered(values)
     return found
+
+
+def _ask(
+    session: Session, scope: Scope, record: Fact | Precondition, *, resumed: bool, rehearsing: bool
+) -> tuple[list[Found], list[tuple[Instance, Any]]]:
+    """One fact or precondition on every machine. Raises RunbookError, UnreachableError, StepFailedError."""
+    found: list[Found] = []
+    values: list[tuple[Instance, Any]] = []
+    for instance in instances(scope, record, resumed=resumed):
+        command = templates.command(record.run, instance.names)
+        phase = "fact" if isinstance(record, Fact) else "precondition"
+        try:
+            done = session.read(instance.key, phase, instance.machine, command, record.deadline_s)
+        except UnreachableError as error:
+            if not rehearsing:
+                raise
+            fact = isinstance(record, Fact)
+            found.append(
+                Found(instance.key, record.title, instance.machine, command, False, is_fact=fact, said=str(error))
+            )
+            continue
+        if isinstance(record, Fact):
+            one = _fact(session, record, instance, command, done, rehearsing=rehearsing)
+            values.append((instance, one.current))
+        else:
+            one = _precondition(record, instance, command, done)
+        found.append(one)
+    return found, values
 
 
 def refusals(found: list[Found]) -> list[str]:
