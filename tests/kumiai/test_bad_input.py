@@ -19,6 +19,7 @@ import pytest
 from pulumi.runtime import set_all_config
 
 from infra import program
+from runbooks import failover_plan
 from tests.infra import engine_double, previews
 from tests.kumiai.conftest import all_files
 from tests.kumiai.spoilt import CASES, spoil
@@ -156,6 +157,11 @@ def guard(place, *options):
     return ("guard", place.root / "preview.json", "--plan", place.plan, *place.words(), *options)
 
 
+def sweep(place):
+    write(place.root / "scenarios.yaml", "format: 1\nplans: [plan]\nseeds: {from: 1, count: 1}\n")
+    return ("sweep", place.root / "scenarios.yaml", "-o", place.root / "lab")
+
+
 COMMANDS = {
     "deploy": lambda place: ("deploy", place.plan, *place.words()),
     "deploy one stack": lambda place: ("deploy", place.plan, "--stack", "common", *place.words()),
@@ -165,6 +171,7 @@ COMMANDS = {
     "network show": lambda place: ("network", "show", place.plan, "--uplinks", place.files / "uplinks.json"),
     "network matrix": lambda place: ("network", "matrix", place.plan),
     "lab up": lambda place: ("lab", "up", "--plan", place.plan, "--state", place.root / "lab"),
+    "sweep": sweep,
     "license compare": lambda place: ("license", "compare", place.plan, place.plan),
     "license split": lambda place: ("license", "split", place.plan),
     **{f"runbook {name}": lambda place, name=name: runbook(name, place, "--yes") for name in RUNBOOKS},
@@ -327,6 +334,14 @@ def test_a_second_folder_is_read_before_anybody_is_asked(ask, place, wires, tmp_
     words = [word for key, value in {parameter: other, **given}.items() for word in ("--param", f"{key}={value}")]
     answer = ask("runbook", "run", name, "--plan", place.plan, *place.words(uplinks=True), *words, "--yes")
     assert_refused(answer, wires, place, "layout.json")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_plan_of_reduced_operation_is_made_from_no_bad_folder(place, capsys, case):
+    spoil(place.plan, case)
+    assert failover_plan.main([str(place.plan), "--lost", "lab", "-o", str(place.root / "reduced")]) == 2
+    assert "layout.json" in capsys.readouterr().err
+    assert not (place.root / "reduced").exists()
 
 
 @pytest.mark.parametrize("case", CASES)
