@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from estate.problems import shown
+from layout.errors import FolderError
+from layout.folder import read_planned
 from layout.records import Layout
 from runbooks.errors import RunbookError, Value
 from runbooks.text import templates
@@ -19,6 +21,7 @@ LONGEST_TEXT = 400
 TYPES = {
     "vm": "仮想サーバ", "host": "ホスト", "tenant": "団体", "site": "拠点", "network": "ネットワーク",
     "integer": "整数",    "text": "文字列", "date": "日付", "path": "パス", "size_gib": "容量（GiB）",
+    "plan": "計画フォルダー",
 }  # fmt: skip
 
 
@@ -133,7 +136,18 @@ def _path(text: str, layout: Layout) -> str:
     return str(path if path.is_absolute() else Path.cwd() / path)
 
 
+def _plan(text: str, layout: Layout) -> str:
+    """The path of another plan folder, which must be sound: commands read it later, when hosts are changed already."""
+    path = _path(text, layout)
+    try:
+        read_planned(Path(path))
+    except FolderError as error:
+        raise RunbookError(f"{shown(text)} は計画フォルダーとして使えません（{error}）") from None
+    return path
+
+
 _READERS = {
     "vm": _vm, "host": _host, "tenant": _tenant, "site": _site, "network": _network, "integer": _integer,
     "text": _text, "date": _date, "path": _path, "size_gib": _size,
+    "plan": _plan,
 }  # fmt: skip

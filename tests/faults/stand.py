@@ -106,7 +106,7 @@ class Stand:
     def begin_runbook(self, name: str, *options: str, **parameters: str) -> subprocess.Popen[str]:
         """Starts a runbook; what it says goes to `runbook.log`."""
         given = [word for key, value in parameters.items() for word in ("--param", f"{key}={value}")]
-        base = ("--plan", self.plan.path, *self.target, "--operator", "kiban-01", "--yes")
+        base = ("--plan", self.plan.path, *self.target, "--operator", "sato.k", "--yes")
         return self.start("runbook.log", "runbook", "run", name, *base, *given, *options)
 
     def runbook(self, name: str, *options: str, code: int = 0, **parameters: str) -> str:
