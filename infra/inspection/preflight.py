@@ -22,8 +22,12 @@ from infra.settings import Settings
 from layout.records import HostRecord, Layout, VmRecord
 
 PROGRAMS = (("xsltproc", "xsltproc"), ("virsh", "libvirt-clients"))
-BLOCKING = ("uri", "double", "elsewhere", "missing", "uuid", "stopped", "snapshot")
+SIZES = ("memory", "vcpu-max", "disk-size")
+"""Differences that the engine would want to put right by building the VM or its disk anew."""
+BLOCKING = ("uri", "double", "elsewhere", "missing", "uuid", "stopped", "snapshot", *SIZES)
 """Differences of `differences.find` upon which nothing is built. The others are drift, and hurt no building."""
+TOLD = ("vcpu",)
+"""Differences that are told: a planned number of vCPUs may be raised at another hour than something is built."""
 MIB = 2**20
 SEED_BYTES = 2 * MIB
 VOLUME_BYTES = MIB
@@ -98,7 +102,9 @@ def check(ground: Ground) -> Preflight:
             refused, told = _disk(host, there, ground)
             problems += refused
             notes += told
-    problems += _differences(ground)
+    refused, told = _differences(ground)
+    problems += refused
+    notes += told
     problems += _orphans(ground)
     down = {host: each.reason for host, each in ground.seen.items() if isinstance(each, Unreachable)}
     for silent, reason in down.items():
@@ -230,16 +236,20 @@ def _disk(host: HostRecord, there: HostObservation, ground: Ground) -> tuple[lis
     return problems, notes
 
 
-def _differences(ground: Ground) -> Iterator[str]:
+def _differences(ground: Ground) -> tuple[list[str], list[str]]:
+    """What the hosts run otherwise than planned: as problems, and as notes."""
+    problems: list[str] = []
+    notes: list[str] = []
     known = ground.standing.domains()
     mine = {vm.id for vm in ground.vms()}
     wanted = Wanted(ground.layout, ground.now, ground.chosen.domain_type == "qemu", ground.standing)
     for each in differences.find(wanted, ground.seen):
-        if each.kind not in BLOCKING or (each.vm and each.vm not in mine) or each.vm in ground.adopted:
+        if each.kind not in (*BLOCKING, *TOLD) or (each.vm and each.vm not in mine) or each.vm in ground.adopted:
             continue
-        if each.kind in {"missing", "stopped", "uuid"} and each.vm not in known:
+        if each.kind in {"missing", "stopped", "uuid", *SIZES, *TOLD} and each.vm not in known:
             continue  # it is to be made, or an orphan, of which more below
-        yield each.line
+        (notes if each.kind in TOLD else problems).append(each.line)
+    return problems, notes
 
 
 def _orphans(ground: Ground) -> Iterator[str]:

@@ -374,6 +374,43 @@ def test_other_drift_does_not_stop_a_deployment(plan):
     assert problems(ground(plan, seen=reshape(seen_of(plan), "kvm01", AP1, vcpu=6, console_log=""))) == ()
 
 
+@pytest.mark.parametrize(
+    ("changes", "runbook"),
+    [
+        ({"memory_mib": 64}, "resize-memory"),
+        ({"memory_max_mib": 512, "memory_mib": 512}, "resize-memory"),
+        ({"vcpu_max": 16}, "resize-memory"),
+    ],
+)
+def test_a_vm_of_another_size_is_refused_with_its_runbook(plan, changes, runbook):
+    (line,) = problems(ground(plan, seen=reshape(seen_of(plan), "kvm01", AP1, **changes)))
+    assert AP1 in line
+    assert f"運用手順書 {runbook}" in line
+
+
+def test_a_disk_that_is_smaller_than_planned_is_refused_with_its_runbook(plan):
+    seen = seen_of(plan)
+    there = seen["kvm01"]
+    small = [
+        replace(each, volumes=tuple(
+            replace(volume, capacity=volume.capacity // 2) if volume.name == f"{AP1}-data" else volume
+            for volume in each.volumes
+        ))
+        for each in there.pools
+    ]  # fmt: skip
+    (line,) = problems(ground(plan, seen={**seen, "kvm01": replace(there, pools=tuple(small))}))
+    assert AP1 in line
+    assert "運用手順書 grow-disk" in line
+
+
+@pytest.mark.parametrize(("vcpu", "runbook"), [(2, "raise-vcpu"), (6, "restore-vcpu")])
+def test_another_number_of_vcpus_is_told_with_its_runbook_and_stops_nothing(plan, vcpu, runbook):
+    checked = preflight.check(ground(plan, seen=reshape(seen_of(plan), "kvm01", AP1, vcpu=vcpu)))
+    assert checked.problems == ()
+    (note,) = checked.notes
+    assert f"運用手順書 {runbook}" in note
+
+
 def test_a_host_that_is_down_is_told_apart(plan):
     found_ = preflight.check(ground(plan, seen={**seen_of(plan), "kvm02": Unreachable("kvm02", "答えません")}))
     assert found_.problems == ()
