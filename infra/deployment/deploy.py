@@ -92,7 +92,8 @@ def deploy(
     the engine's state unless the environment names a backend. VMs of `adopt` are built over the disks that remain of
     them; `remove_orphans` are domains and volumes without a record that are to go (inspection.orphans). Each update and
     each check has `deadline_s` seconds. Before anything is touched raises FolderError and RefusalError, then
-    DeployError at the first stack that fails; others that run then are let end.
+    DeployError at the first stack that fails, RefusalError where the guard refuses what its update would do; others
+    that run then are let end.
     """
     state = state.resolve()
     config = _config(plan.resolve(), domain_type, uris, start)
@@ -276,11 +277,13 @@ def _not_begun(error: Callable[[], BaseException | None], result: Callable[[], S
 
 def _first(errors: Sequence[BaseException], not_begun: Sequence[str]) -> BaseException:
     """The failure to tell of: a bug before a failure, all failures together, and what was not begun."""
-    known = (DeployError, EngineError, OSError, *recovery.ERRORS)
+    known = (DeployError, EngineError, OSError, RefusalError, *recovery.ERRORS)
     for error in errors:
         if not isinstance(error, known):
             return error
     more = [f"始めていないスタック：{some(not_begun, 20)}"] if not_begun else []
+    if all(isinstance(error, RefusalError) for error in errors):
+        return RefusalError("\n".join([*(str(error) for error in errors), *more]), unfit=True)
     return DeployError("\n".join([*(str(error) for error in errors), *more]))
 
 

@@ -22,10 +22,12 @@ from infra.settings import Settings
 from layout.records import HostRecord, Layout, VmRecord
 
 PROGRAMS = (("xsltproc", "xsltproc"), ("virsh", "libvirt-clients"))
-BLOCKING = ("uri", "double", "elsewhere", "missing", "uuid", "stopped", "snapshot")
+BLOCKING = ("uri", "double", "elsewhere", "missing", "uuid", "stopped", "snapshot", "disk-size")
 """Differences of `differences.find` upon which nothing is built. The others are drift, and hurt no building."""
 REPLACING = ("memory", "vcpu-max")
-"""Differences that the provider reads off the VM as it runs: the engine would have to replace it, which is refused."""
+"""Differences that the provider may read off the VM as it runs: the engine would have to replace it."""
+TOLD = ("vcpu", *REPLACING)
+"""Differences that are told where they stop nothing: vCPUs are raised, and memory given back, at other hours too."""
 MIB = 2**20
 SEED_BYTES = 2 * MIB
 VOLUME_BYTES = MIB
@@ -103,7 +105,9 @@ def check(ground: BuildingGround) -> Preflight:
             problems += refused
             notes += told
     problems += [each.line for each in image_bytes.differences(ground.contents, ground.layout, ground.standing)]
-    problems += _differences(ground)
+    refused, told = _differences(ground)
+    problems += refused
+    notes += told
     problems += _orphans(ground)
     down = {host: each.reason for host, each in ground.seen.items() if isinstance(each, Unreachable)}
     for silent, reason in down.items():
@@ -231,22 +235,23 @@ def _disk(host: HostRecord, there: HostObservation, ground: BuildingGround) -> t
     return problems, notes
 
 
-def _differences(ground: BuildingGround) -> Iterator[str]:
+def _differences(ground: BuildingGround) -> tuple[list[str], list[str]]:
+    """What the hosts run otherwise than planned: as problems, and as notes."""
+    problems: list[str] = []
+    notes: list[str] = []
     known = ground.standing.domains()
     mine = {vm.id for vm in ground.vms()}
     wanted = Wanted(ground.layout, ground.now, ground.chosen.domain_type == "qemu", ground.standing)
     for each in differences.find(wanted, ground.seen):
-        if (each.vm and each.vm not in mine) or each.vm in ground.adopted:
+        if each.kind not in (*BLOCKING, *TOLD) or (each.vm and each.vm not in mine) or each.vm in ground.adopted:
             continue
-        if each.kind in REPLACING:
-            if each.vm in known and _is_another_size(ground, each.vm):
-                yield f"{each.line}（このまま構築すると作り直しになるので、始めません）"
-            continue
-        if each.kind not in BLOCKING:
-            continue
-        if each.kind in {"missing", "stopped", "uuid"} and each.vm not in known:
+        if each.kind not in {"uri", "double", "elsewhere", "snapshot"} and each.vm not in known:
             continue  # it is to be made, or an orphan, of which more below
-        yield each.line
+        if each.kind in REPLACING and _is_another_size(ground, each.vm):
+            problems.append(f"{each.line}（このまま構築すると作り直しになるので、始めません）")
+        else:
+            (notes if each.kind in TOLD else problems).append(each.line)
+    return problems, notes
 
 
 def _is_another_size(ground: BuildingGround, name: str) -> bool:
