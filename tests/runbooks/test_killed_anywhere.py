@@ -204,7 +204,7 @@ class Bench:
             self.run(world)
         world.asked.clear()
         assert self.run(world, resume=self.journal.last.run).outcome == "done"
-        first = next(number for number, (_, phase) in enumerate(world.asked) if phase == "apply")
+        first = next((number for number, (_, phase) in enumerate(world.asked) if phase == "apply"), None)
         assert set(once) <= {step for step, phase in world.asked[:first] if phase == "precondition"}
 
 
