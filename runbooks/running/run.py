@@ -24,7 +24,9 @@ from runbooks.text.library import Library
 from runbooks.text.names import Site, built_in
 
 Outcome = Literal["done", "failed", "refused", "stopped", "rehearsed", "rolled back"]
-LAYOUT_FILE = "layout.json"
+SILENT_HOST = (
+    "壊れて答えないホストなら：電源を入れて戻れば手順書 restart-host-vms、二度と戻らなければ restore-dead-host-vms です"
+)
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,10 @@ def _ended(
         walk.run(top)
     except RefusedError as error:
         return Result("refused", session.run, error.lines, seen)
-    except (ConflictError, UnreachableError, StepFailedError) as error:
+    except UnreachableError as error:
+        lines = [*str(error).splitlines(), SILENT_HOST]
+        return Result("failed", session.run, lines, seen, walk.applied, walk.skipped)
+    except (ConflictError, StepFailedError) as error:
         return Result("failed", session.run, str(error).splitlines(), seen, walk.applied, walk.skipped)
     except StoppedError:
         return Result("stopped", session.run, [], seen, walk.applied, walk.skipped)

@@ -111,7 +111,8 @@ class Stand:
         for host in (HERE, THERE):
             disks = {disk.name for vm in layout.vms if vm.host != host for disk in vm.disks}
             assert disks.isdisjoint(self.made.virsh(host, "vol-list", "default").split())
-        assert "変更なし" in self.made.deploy("--start", "none").stdout
+        stacks = [word for vm in (TAX, REGISTRY) for word in ("--stack", self.made.vm(vm).tenant)]
+        assert "変更なし" in self.made.deploy("--start", "none", *stacks).stdout
         told = self.made.kumiai("runbook", "journal", "--state", self.made.state)
         assert told.returncode == 0, told.stdout + told.stderr
 

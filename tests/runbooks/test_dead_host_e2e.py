@@ -14,13 +14,15 @@ pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("lab")]
 
 DEAD = "lab01"
 POWER_CUT_BY = "tanaka.y"
-# Three VMs on each of two hosts, so that little has to be copied.
+# Two tenants with few VMs on smaller hosts, so that two hosts are needed and little has to be copied.
+ONLY = "{{only: [{}]}}"
 SMALLER = (
-    ("lab, model: lab-1x4, memory_gib: 0.75", "lab, model: lab-1x4, memory_gib: 0.5"),
-    ("{only: [resident-registry, document-management, facility-reservation]}", "{only: [resident-registry]}"),
-    ("{only: [resident-registry, document-management, facility-reservation]}", "{only: [resident-registry, document-management]}"),
-    ("{only: [resident-tax, document-management, facility-reservation]}", "{only: [resident-tax, document-management]}"),
-)  # fmt: skip
+    ("lab, model: lab-1x4, memory_gib: 0.75", "lab, model: lab-1x4, memory_gib: 0.375"),
+    *(
+        (ONLY.format(f"{kept}, document-management, facility-reservation"), ONLY.format(f"{kept}{more}"))
+        for kept, more in (("resident-registry", ""), ("resident-tax", ", document-management"))
+    ),
+)
 # What a technician does who takes the machine away: the new one has neither pools nor networks nor volumes.
 NEW_MACHINE = """\
 for pool in $(virsh pool-list --all --name); do virsh pool-destroy $pool; virsh pool-undefine $pool; done
@@ -62,6 +64,8 @@ class Site:
 
 
 def smaller(text: str) -> str:
+    text = text[: text.index("  - id: kadogawa\n")] + text[text.index("  - id: hyuga\n") :]
+    text = "".join(line for line in text.splitlines(keepends=True) if "tenant: kadogawa" not in line)
     for old, new in SMALLER:
         assert old in text
         text = text.replace(old, new, 1)
@@ -130,7 +134,7 @@ def test_the_new_plan_is_clean_though_the_dead_host_never_answers(site):
     assert "判定：構築済み" in done.stdout
     assert "変更なし" in done.stdout.splitlines()[0]
     again = site.run("restore-dead-host-vms", "--confirm", DEAD, host=DEAD, power_cut_by=POWER_CUT_BY)
-    assert "実施 0 件" in again or "export" in again
+    assert "実施 4 件" in again  # the records are written out, and nothing else is done
     told = site.made.kumiai("runbook", "journal", "--state", site.made.state)
     assert told.returncode == 0
     assert POWER_CUT_BY in told.stdout
