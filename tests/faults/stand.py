@@ -30,7 +30,7 @@ SITE, TENANT = "hosts-dc", "t00"
 FOREIGN = ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_HOME")
 TARGETS = {
     "engine": "pulumi",
-    "language host": "pulumi-languag",  # the kernel keeps fifteen letters
+    "language host": "pulumi-language",  # the kernel keeps fifteen letters
     "program": "python",
     "provider": "pulumi-resource",
 }
