@@ -49,6 +49,7 @@ class Stand:
     by_ssh: bool = False
     """Whether hosts are reached as in a data centre, which runbooks need, or by sockets, which is quicker."""
     seen: dict[str, int] = field(default_factory=dict)
+    begun: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def state(self) -> Path:
@@ -88,11 +89,21 @@ class Stand:
     def start(self, log: str, *words: object) -> subprocess.Popen[str]:
         """Starts a command of kumiai; what it says goes to that file."""
         with (self.root / log).open("w") as output:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-m", "kumiai", *map(str, words)],
                 cwd=self.root, env=self.environment, stdin=subprocess.DEVNULL, stdout=output,
                 stderr=subprocess.STDOUT, text=True, start_new_session=True,
             )  # fmt: skip
+        self.begun.append(process)
+        return process
+
+    def end(self) -> None:
+        """Ends what was begun and still runs, as after Ctrl-C in the middle of a round."""
+        for process in self.begun:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        turns.end_orphans(self.state)
 
     @property
     def target(self) -> tuple[object, ...]:
@@ -408,5 +419,5 @@ def standing(root: Path, *, by_ssh: bool = False) -> Iterator[Stand]:
     try:
         yield stand
     finally:
-        turns.end_orphans(stand.state)
+        stand.end()
         lab.down(root / "lab")
