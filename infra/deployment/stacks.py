@@ -10,7 +10,7 @@ from infra import admission
 from infra.admission import HostsStack
 from infra.deployment import engine, reach
 from infra.deployment.engine import Engine, Outcome
-from infra.recovery import recovery
+from infra.recovery import recovery, room
 from infra.recovery.recovery import Ground
 from layout.records import Layout
 
@@ -155,11 +155,11 @@ def _attempt(work: Work, stack: str, left_out: tuple[str, ...]) -> StackResult:
 
     with recovery.attempt(ground, stack):
         done = running.run(stack, "up", "--yes", *look, *common, *options, deadline_s=deadline_s, tell=tell)
-        _require(done, stack, "構築", deadline_s)
+        _require(done, stack, "構築", deadline_s, ground)
     # Refreshed: without it the engine compares the program with its own record and calls a host that lost its
     # VMs, or a laboratory that was taken down since, built.
     check = running.run(stack, "preview", "--refresh", "--expect-no-changes", *common, deadline_s=deadline_s, tell=tell)
-    _require(check, stack, "構築直後の実機との照合（pulumi preview --refresh --expect-no-changes）", deadline_s)
+    _require(check, stack, "構築直後の実機との照合（pulumi preview --refresh --expect-no-changes）", deadline_s, ground)
     changes = done.changes
     result = StackResult(
         stack,
@@ -178,17 +178,17 @@ def _attempt(work: Work, stack: str, left_out: tuple[str, ...]) -> StackResult:
     return result
 
 
-def _require(outcome: Outcome, stack: str, step: str, deadline_s: float) -> None:
+def _require(outcome: Outcome, stack: str, step: str, deadline_s: float, ground: Ground) -> None:
+    full = room.full(ground.folders()) if outcome.timed_out or outcome.returncode != 0 else ()
     if outcome.timed_out:
         still = "\n".join(f"  {each}" for each in outcome.unfinished[:8])
         waiting = f"。終わらないもの：\n{still}" if still else ""
-        raise DeployError(
-            f"{stack}：{step}が {deadline_s:.0f} 秒で終わらないので止めました（記録：{outcome.log}）{waiting}"
-        )
+        told = f"{stack}：{step}が {deadline_s:.0f} 秒で終わらないので止めました（記録：{outcome.log}）{waiting}"
+        raise DeployError("\n".join((told, *full)))
     if outcome.returncode != 0:
         lines = engine.explained(outcome.errors)
         if outcome.returncode < 0:
             lines += (
                 f"  pulumi がシグナル {-outcome.returncode} で終了しました。もう一度実行すると続きから構築します",
             )
-        raise DeployError("\n".join((f"{stack}：{step}に失敗しました（記録：{outcome.log}）", *lines)))
+        raise DeployError("\n".join((f"{stack}：{step}に失敗しました（記録：{outcome.log}）", *lines, *full)))
