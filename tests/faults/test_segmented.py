@@ -1,4 +1,4 @@
-"""A fault where the networks are isolated: what recovery makes anew is let through by the rules, and by nothing else."""
+"""A fault where the networks are isolated: what recovery makes anew the rules let through, and nothing else."""
 
 from __future__ import annotations
 
