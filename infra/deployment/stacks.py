@@ -151,6 +151,9 @@ def _attempt(work: Work, stack: str, left_out: tuple[str, ...]) -> StackResult:
     look = () if ground.record(stack).standing else ("--skip-preview",)
 
     def tell(done: int, seconds: float) -> None:
+        full = room.full(ground.folders())
+        if full:  # the engine would wait until its deadline for a record that it cannot write
+            raise room.FullDiskError("\n".join((f"{stack}：記録を書けないので止めました", *full)))
         work.progress(f"{stack}：操作 {done} 件まで終わりました（{seconds:.0f} 秒）")
 
     with recovery.attempt(ground, stack):

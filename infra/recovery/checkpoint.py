@@ -150,7 +150,7 @@ def mend(files: Files, aside: Path, kept: Path | None = None) -> str | None:
         return None
     copies = [
         (document["checkpoint"]["latest"]["manifest"]["time"], path)
-        for path in (*files.copies, *([kept] if kept else []))
+        for path in (*([kept] if kept else []), *files.copies)  # the first of equal age: we rewrite without a new time
         if (document := _whole(path)) is not None and document["checkpoint"].get("latest")
     ]
     if not copies and kept is not None and _whole(kept) is not None:

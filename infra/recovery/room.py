@@ -25,28 +25,28 @@ class FullDiskError(Exception):
 def require(folders: Iterable[Path], record: Path | None, things: int) -> None:
     """Refuses an update that could not be recorded: of so many things, beside this record. Raises FullDiskError."""
     written = record.stat().st_size if record is not None and record.exists() else 0
-    needed = MARGIN + COPIES * (written + EACH * things)
-    short = [line for folder in folders if (line := _told(folder, needed))]
+    short = _short(folders, MARGIN + COPIES * (written + EACH * things))
     if short:
-        raise FullDiskError("\n".join((*dict.fromkeys(short), "ホストには触れていません")))
+        raise FullDiskError("\n".join((*short, "ホストには触れていません")))
 
 
 def full(folders: Iterable[Path]) -> tuple[str, ...]:
     """A line for each file system of these folders that is full."""
-    return tuple(dict.fromkeys(line for folder in folders if (line := _told(folder, NONE))))
+    return _short(folders, NONE)
 
 
-def _told(folder: Path, needed: int) -> str:
-    there = folder
-    while not there.exists():
-        there = there.parent
-    free = shutil.disk_usage(there).free
-    if free >= needed:
-        return ""
-    mount = there.resolve()
-    while not os.path.ismount(mount):
-        mount = mount.parent
-    return (
-        f"{folder} のあるディスク（マウント先 {mount}）が一杯です：空き {free / MIB:.1f} MiB、"
-        f"必要 {needed / MIB:.1f} MiB。空きを作ってから、同じ命令をもう一度実行してください"
-    )
+def _short(folders: Iterable[Path], needed: int) -> tuple[str, ...]:
+    lines: dict[Path, str] = {}
+    for folder in folders:
+        there = folder.resolve()
+        while not there.exists():
+            there = there.parent
+        free = shutil.disk_usage(there).free
+        while not os.path.ismount(there):
+            there = there.parent
+        if free < needed and there not in lines:
+            lines[there] = (
+                f"{folder} のあるディスク（マウント先 {there}）が一杯です：空き {free / MIB:.1f} MiB、"
+                f"必要 {needed / MIB:.1f} MiB。空きを作ってから、同じ命令をもう一度実行してください"
+            )
+    return tuple(lines.values())

@@ -107,6 +107,16 @@ def test_the_record_before_an_update_is_newer_than_any_update_that_ended(files, 
     assert [path.name for path in files.state.parent.glob("*.tmp")] == []
 
 
+def test_the_record_before_an_update_wins_over_one_of_equal_age(files, tmp_path):
+    """Recovery and adoption rewrite a record without giving it a new time."""
+    kept = tmp_path / "before" / f"{STACK}.json"
+    kept.parent.mkdir()
+    kept.write_bytes(backend.document(backend.deployment("a", at=BEFORE)))
+    files.state.write_bytes(b"{")
+    checkpoint.mend(files, tmp_path / "damaged", kept)
+    assert names(files) == ["a"]
+
+
 def test_a_backup_that_is_newer_than_the_record_before_the_update_is_taken(files, tmp_path):
     kept = tmp_path / "before" / f"{STACK}.json"
     kept.parent.mkdir()
