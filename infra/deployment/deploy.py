@@ -17,7 +17,7 @@ from infra.deployment import engine, groundwork, stacks
 from infra.deployment.engine import EngineError
 from infra.deployment.stacks import DeployError, Down, StackResult, Work
 from infra.judgement import Plan
-from infra.recovery import checkpoint, recovery
+from infra.recovery import checkpoint, recovery, room
 from infra.recovery.turns import BusyError
 from infra.refusal import RefusalError, some
 from layout.records import Layout, VmRecord
@@ -98,12 +98,14 @@ def deploy(
     state = state.resolve()
     config = _config(plan.resolve(), domain_type, uris, start)
     chosen = settings.read(config, Path.cwd())
-    judged = judgement.judged(plan.resolve(), {judgement.VARIABLE: str(state / "verdicts")})
+    with _explained(state):
+        room.require([state], None, 0)
+        judged = judgement.judged(plan.resolve(), {judgement.VARIABLE: str(state / "verdicts")})
     names = _chosen(stacks, judged.layout)
     settings.require_known(start, judged.layout)
     _require_hosts(skip_hosts, judged.layout)
     images = _require_ready(judged.layout, chosen)
-    with _explained(), recovery.only_one(state, progress=progress):
+    with _explained(state), recovery.only_one(state, progress=progress):
         environment = {**engine.environment(state, progress), **recovery.marks(state)}
         if "define-only" not in corrections(environment):
             progress(
@@ -137,7 +139,7 @@ def deploy(
 def engine_of(state: Path, stack: str, progress: Callable[[str], None] = lambda _: None) -> engine.Engine:
     """The engine for work by hand on a stack, with the stack's own passphrase. Raises DeployError."""
     state = state.resolve()
-    with _explained():
+    with _explained(state):
         environment = engine.with_secrets(engine.environment(state, progress), state, stack)
         return engine.Engine(engine.project(state), environment, state / "logs")
 
@@ -156,13 +158,13 @@ def engine_environment(state: Path, stack: str) -> dict[str, str]:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _explained(state: Path) -> Iterator[None]:
     try:
         yield
     except (EngineError, *recovery.ERRORS) as error:
         raise DeployError(str(error)) from None
     except OSError as error:
-        raise DeployError(f"状態フォルダーを使えません：{error}") from None
+        raise DeployError("\n".join((f"状態フォルダーを使えません：{error}", *room.full([state])))) from None
 
 
 def _config(plan: Path, domain_type: str, uris: Path | None, start: str) -> dict[str, str]:

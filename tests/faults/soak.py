@@ -129,27 +129,29 @@ def run(folder: Path, kills: int, seed: int, only: int | None = None) -> int:
         whole_s = time.monotonic() - begun
         _say(f"種 {seed}、構築 1 回 {whole_s:.1f} 秒")
         number = 0 if only is None else only - 1
-        while done < kills:
-            number += 1
-            kills_ = drawn(seed, number, stand.vms, whole_s)
-            try:
-                told, seconds = round_of(stand, kills_)
-            except (AssertionError, OSError, ValueError, subprocess.SubprocessError) as error:
-                failed += 1
-                _say(f"{number:3d} 失敗（--seed {seed} --only {number} で再現）：{str(error)[-3000:]}")
-            else:
-                for line in told:
-                    _say(line)
-                removed = [line for line in stand.said().splitlines() if "作りかけ" in line or "途中" in line]
-                _say(f"{number:3d} 回復 {seconds:.1f} 秒、片付け {len(removed)} 件、計数 {stand.seen}")
-                took.append(seconds)
-            done += len(kills_)
-            if only is not None:
-                break
-        _say(
-            f"判定：{'失敗' if failed else '合格'} — 種 {seed}、強制終了 {done} 回、失敗 {failed} 回、"
-            f"回復 平均 {sum(took) / max(1, len(took)):.1f} 秒（最大 {max(took, default=0):.1f} 秒）"
-        )
+        try:
+            while done < kills:
+                number += 1
+                kills_ = drawn(seed, number, stand.vms, whole_s)
+                try:
+                    told, seconds = round_of(stand, kills_)
+                except (AssertionError, OSError, ValueError, subprocess.SubprocessError) as error:
+                    failed += 1
+                    _say(f"{number:3d} 失敗（--seed {seed} --only {number} で再現）：{str(error)[-3000:]}")
+                else:
+                    for line in told:
+                        _say(line)
+                    removed = [line for line in stand.said().splitlines() if "作りかけ" in line or "途中" in line]
+                    _say(f"{number:3d} 回復 {seconds:.1f} 秒、片付け {len(removed)} 件、計数 {stand.seen}")
+                    took.append(seconds)
+                done += len(kills_)
+                if only is not None:
+                    break
+        finally:  # also when it is stopped: what was done until then counts
+            _say(
+                f"判定：{'失敗' if failed else '合格'} — 種 {seed}、強制終了 {done} 回、失敗 {failed} 回、"
+                f"回復 平均 {sum(took) / max(1, len(took)):.1f} 秒（最大 {max(took, default=0):.1f} 秒）"
+            )
     return failed
 
 

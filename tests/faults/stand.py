@@ -30,11 +30,12 @@ SITE, TENANT = "hosts-dc", "t00"
 FOREIGN = ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_HOME")
 TARGETS = {
     "engine": "pulumi",
-    "language host": "pulumi-languag",  # the kernel keeps fifteen letters
+    "language host": "pulumi-language",  # the kernel keeps fifteen letters
     "program": "python",
     "provider": "pulumi-resource",
 }
 EVERYTHING = "everything"
+OPERATOR = ("--operator", "sato.k")
 DEADLINE_S = 600
 BOOT_S = 240
 
@@ -48,7 +49,9 @@ class Stand:
     lab: lab.Lab
     by_ssh: bool = False
     """Whether hosts are reached as in a data centre, which runbooks need, or by sockets, which is quicker."""
+    segmented: bool = False
     seen: dict[str, int] = field(default_factory=dict)
+    begun: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def state(self) -> Path:
@@ -83,16 +86,27 @@ class Stand:
     def environment(self) -> dict[str, str]:
         """What commands are started with: no other backend, this source, no other `kumiai`."""
         kept = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+        kept["KUMIAI_LAB"] = str(self.lab.state_dir)
         return kept | {"PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}:{kept.get('PATH', '')}"}
 
     def start(self, log: str, *words: object) -> subprocess.Popen[str]:
         """Starts a command of kumiai; what it says goes to that file."""
         with (self.root / log).open("w") as output:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-m", "kumiai", *map(str, words)],
                 cwd=self.root, env=self.environment, stdin=subprocess.DEVNULL, stdout=output,
                 stderr=subprocess.STDOUT, text=True, start_new_session=True,
             )  # fmt: skip
+        self.begun.append(process)
+        return process
+
+    def end(self) -> None:
+        """Ends what was begun and still runs, as after Ctrl-C in the middle of a round."""
+        for process in self.begun:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        turns.end_orphans(self.state)
 
     @property
     def target(self) -> tuple[object, ...]:
@@ -106,7 +120,7 @@ class Stand:
     def begin_runbook(self, name: str, *options: str, **parameters: str) -> subprocess.Popen[str]:
         """Starts a runbook; what it says goes to `runbook.log`."""
         given = [word for key, value in parameters.items() for word in ("--param", f"{key}={value}")]
-        base = ("--plan", self.plan.path, *self.target, "--operator", "sato.k", "--yes")
+        base = ("--plan", self.plan.path, *self.target, *OPERATOR, "--yes")
         return self.start("runbook.log", "runbook", "run", name, *base, *given, *options)
 
     def runbook(self, name: str, *options: str, code: int = 0, **parameters: str) -> str:
@@ -114,6 +128,13 @@ class Stand:
         ended = self.begin_runbook(name, *options, **parameters).wait(DEADLINE_S)
         said = (self.root / "runbook.log").read_text(errors="replace")
         assert ended == code, said
+        return said
+
+    def in_lab(self, *words: object) -> str:
+        """A command that asks the laboratory for everything; it must end well. Answers what it said."""
+        ended = self.start("lab.log", *words, "--lab", "--state", self.state).wait(DEADLINE_S)
+        said = (self.root / "lab.log").read_text(errors="replace")
+        assert ended == 0, said
         return said
 
     def said(self) -> str:
@@ -219,7 +240,7 @@ class Stand:
 
     def revive(self) -> None:
         """What systemd does on a real host: starts a libvirtd that died."""
-        lab.up(self.lab.state_dir, plan=self.plan.path, bridges=True)
+        lab.up(self.lab.state_dir, plan=self.plan.path, bridges=not self.segmented)
 
     def unmake(self, vms: Collection[str], *, everything: bool = False) -> None:
         """Takes VMs away, all but their data volumes, from host and record: the next deployment makes them again.
@@ -400,13 +421,19 @@ def _command(pid: int) -> str:
 
 
 @contextmanager
-def standing(root: Path, *, by_ssh: bool = False) -> Iterator[Stand]:
-    """The laboratory with nothing built yet; taken down at the end, whatever happened."""
+def standing(root: Path, *, by_ssh: bool = False, segmented: bool = False) -> Iterator[Stand]:
+    """The laboratory with nothing built yet; taken down at the end, whatever happened.
+
+    `segmented`: its networks have been isolated by the runbook, else the lab joins them without any rule.
+    """
     plan = plans.write(root / "plan", tenants=1)
-    running = lab.up(root / "lab", plan=plan.path, bridges=True)
-    stand = Stand(root, plan, running, by_ssh)
+    running = lab.up(root / "lab", plan=plan.path, bridges=not segmented)
+    stand = Stand(root, plan, running, by_ssh, segmented)
     try:
+        if segmented:
+            said = stand.in_lab("runbook", "run", "apply-network", "--plan", plan.path, "--yes", *OPERATOR)
+            assert "kvm02" in said
         yield stand
     finally:
-        turns.end_orphans(stand.state)
+        stand.end()
         lab.down(root / "lab")
