@@ -1,6 +1,6 @@
 """Kills a deployment again and again at random moments; after each, the next one must reach the wanted state.
 
-    python -m tests.faults.soak --kills 100 [--seed N] [--only K] [--folder DIR]
+    python -m tests.faults.soak --kills 100 [--seed N] [--only K] [--first K] [--folder DIR]
 
 Every round is drawn from the seed and its number alone, so that one that fails can be asked for again (`--only`).
 How far the deployment had come by then depends on the machine.
@@ -24,6 +24,7 @@ from tests.faults.stand import EVERYTHING, SITE, TARGETS, TENANT, Stand, standin
 
 ALL_TARGETS = (*TARGETS, "kumiai", EVERYTHING, "libvirtd")
 WEIGHTS = (6, 2, 3, 5, 4, 4, 3)
+MOST_FAILURES = 10
 AGAIN = 0.25  # how often the run that recovers is killed as well
 
 
@@ -70,8 +71,8 @@ def sudden(seed: int, number: int, vms: list[str], whole_s: float) -> tuple[Kill
     return (Kill(number, EVERYTHING, making, after, unmade, everything=False, started=chance.random() < 0.3),)
 
 
-def strike(stand: Stand, kill: Kill, options: tuple[str, ...]) -> str:
-    """Runs a deployment, kills at the moment, and says what was hit and how the deployment ended."""
+def strike(stand: Stand, kill: Kill, options: tuple[str, ...]) -> tuple[bool, str]:
+    """Runs a deployment and kills at the moment; whether anything was hit, and how the deployment ended."""
     process = stand.begin(*options)
     begun = time.monotonic()
     since = begun
@@ -82,7 +83,8 @@ def strike(stand: Stand, kill: Kill, options: tuple[str, ...]) -> str:
     while process.poll() is None and time.monotonic() < since + kill.after:
         time.sleep(0.005)
     at = time.monotonic() - begun
-    if process.poll() is not None:
+    struck = process.poll() is None
+    if not struck:
         hit = "終了後"
     elif kill.target == "libvirtd":
         hosts = sorted(stand.lab.local_uris)
@@ -90,22 +92,23 @@ def strike(stand: Stand, kill: Kill, options: tuple[str, ...]) -> str:
         os.kill(stand.libvirtd(host), signal.SIGKILL)
         hit = host
     else:
-        hit = f"{len(stand.kill(process, kill.target))} 個"
+        killed = stand.kill(process, kill.target)
+        struck, hit = bool(killed), f"{len(killed)} 個"
     process.wait()
     if kill.target == "libvirtd":
         stand.revive()
         hit += "".join(f"、{vm} が起動中のまま" for vm in stand.stuck())
-    return f"{at:6.2f} 秒で {hit}、終了コード {process.returncode}"
+    return struck, f"{at:6.2f} 秒で {hit}、終了コード {process.returncode}"
 
 
-def round_of(stand: Stand, kills: Sequence[Kill]) -> tuple[list[str], float]:
-    """One round: unmake, kill, recover, look. Answers what happened, and the seconds of the recovery."""
+def round_of(stand: Stand, kills: Sequence[Kill]) -> tuple[int, list[str], float]:
+    """One round: unmake, kill, recover, look. Answers how many kills hit, what happened, seconds of the recovery."""
     first = kills[0]
     options = ("--start", "all" if first.started else "none")
     if not first.everything:
         options += ("--stack", TENANT)
     stand.unmake(first.unmade, everything=first.everything)
-    told = [f"{kill}：{strike(stand, kill, options)}" for kill in kills]
+    blows = [(kill, *strike(stand, kill, options)) for kill in kills]
     begun = time.monotonic()
     held = stand.stuck()
     if held:  # the deployment names them, and what to do on their host
@@ -114,11 +117,12 @@ def round_of(stand: Stand, kills: Sequence[Kill]) -> tuple[list[str], float]:
             assert f"/run/libvirt/qemu/{vm}.xml" in stand.said(), stand.said()
             stand.let_go(vm)
     stand.recover(*options)
-    return told, time.monotonic() - begun
+    told = [f"{kill}：{text}" for kill, _, text in blows]
+    return sum(hit for _, hit, _ in blows), told, time.monotonic() - begun
 
 
-def run(folder: Path, kills: int, seed: int, only: int | None = None) -> int:
-    """Kills at least so many times; answers the number of rounds that failed."""
+def run(folder: Path, kills: int, seed: int, only: int | None = None, first: int = 1) -> int:
+    """Kills at least so many times, from that round on; answers the number of rounds that failed."""
     done, failed, took = 0, 0, []
     with standing(folder) as stand:
         stand.deploy("--start", "all")
@@ -128,13 +132,13 @@ def run(folder: Path, kills: int, seed: int, only: int | None = None) -> int:
         stand.recover("--start", "none")
         whole_s = time.monotonic() - begun
         _say(f"種 {seed}、構築 1 回 {whole_s:.1f} 秒")
-        number = 0 if only is None else only - 1
+        number = (first if only is None else only) - 1
         try:
-            while done < kills:
+            while done < kills and failed < MOST_FAILURES:
                 number += 1
                 kills_ = drawn(seed, number, stand.vms, whole_s)
                 try:
-                    told, seconds = round_of(stand, kills_)
+                    hits, told, seconds = round_of(stand, kills_)
                 except (AssertionError, OSError, ValueError, subprocess.SubprocessError) as error:
                     failed += 1
                     _say(f"{number:3d} 失敗（--seed {seed} --only {number} で再現）：{str(error)[-3000:]}")
@@ -144,7 +148,7 @@ def run(folder: Path, kills: int, seed: int, only: int | None = None) -> int:
                     removed = [line for line in stand.said().splitlines() if "作りかけ" in line or "途中" in line]
                     _say(f"{number:3d} 回復 {seconds:.1f} 秒、片付け {len(removed)} 件、計数 {stand.seen}")
                     took.append(seconds)
-                done += len(kills_)
+                    done += hits  # one that came after the end is none
                 if only is not None:
                     break
         finally:  # also when it is stopped: what was done until then counts
@@ -166,15 +170,16 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=20260417)
     parser.add_argument("--only", type=int, help="only the round of this number")
+    parser.add_argument("--first", type=int, default=1, help="the round to begin with, to go on with a seed")
     parser.add_argument("--folder", type=Path, help="where everything is written; kept")
     chosen = parser.parse_args()
     # Started in the background it would ignore Ctrl-C; and ended by SIGTERM it would leave its laboratory.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     if chosen.folder is not None:
-        return 1 if run(chosen.folder.resolve(), chosen.kills, chosen.seed, chosen.only) else 0
+        return 1 if run(chosen.folder.resolve(), chosen.kills, chosen.seed, chosen.only, chosen.first) else 0
     with tempfile.TemporaryDirectory(prefix="kumiai-soak-") as folder:
-        return 1 if run(Path(folder), chosen.kills, chosen.seed, chosen.only) else 0
+        return 1 if run(Path(folder), chosen.kills, chosen.seed, chosen.only, chosen.first) else 0
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pytest
 from infra.recovery import intent, leftovers, recovery
 from infra.recovery.checkpoint import Thing
 from infra.recovery.intent import Intent
-from infra.recovery.leftovers import Hosts, LeftoverError
+from infra.recovery.leftovers import Hosts, LeftoverError, SilentHostError
 from tests.infra import plans
 
 MAC = "52:54:00:00:00:01"
@@ -56,6 +56,9 @@ class Table(Hosts):
         return [command for command in self.did if not command.startswith("pool-refresh")]
 
 
+ASKED = Table.virsh
+
+
 def table(content=WHOLE, **more):
     answers = {
         "dumpxml --inactive a-01": f"<domain><devices><interface><mac address='{MAC}'/></interface></devices></domain>",
@@ -75,6 +78,26 @@ def with_volume(thing, text, *, content=WHOLE, others=(), domains=()):
     hosts.answers["list --all --name"] = "\n".join(dict(domains))
     hosts.answers.update({f"dumpxml {name}": xml for name, xml in dict(domains).items()})
     return hosts
+
+
+def test_a_vm_that_libvirt_does_not_let_go_of_is_named_with_what_to_do(monkeypatch):
+    """As after a libvirtd that died between fork and exec: every libvirtd after it holds the VM's lock."""
+    monkeypatch.setattr(leftovers, "SHUTDOWN_S", 0.0)
+    hosts = table(**{"domstate__a-01__--reason": "paused (starting up)\n"})
+
+    def virsh(self, host, *words):
+        if words[0] == "destroy":
+            raise SilentHostError("kvm01：Timed out during operation: cannot acquire state change lock")
+        return ASKED(self, host, *words)
+
+    monkeypatch.setattr(Table, "virsh", virsh)
+    with pytest.raises(LeftoverError) as caught:
+        leftovers.remove_domains(hosts, [DOMAIN], {"a-01": MAC})
+    assert "kvm01" in str(caught.value)
+    assert "pgrep -f 'guest=a-01,' || rm /run/libvirt/qemu/a-01.xml" in str(caught.value)
+    hosts.answers["domstate a-01 --reason"] = "paused (user)\n"
+    with pytest.raises(SilentHostError):
+        leftovers.remove_domains(hosts, [DOMAIN], {"a-01": MAC})
 
 
 def test_a_half_made_vm_is_undefined_and_keeps_its_disks():
