@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from infra.inspection.observed import HostObservation, Unreachable
 from infra.refusal import RefusalError, some
 from infra.settings import Settings
+from layout import FolderError, connections
 from layout.records import HostRecord, Layout, VmRecord
 
 if TYPE_CHECKING:
@@ -193,10 +194,14 @@ def require_absent(vms: Iterable[VmRecord], seen: Observations) -> None:
 
 
 def uri_of(host: HostRecord, settings: Settings) -> str:
-    """How the host is reached. Raises RefusalError when neither the file of URIs nor the plan says it."""
+    """How the host is reached. Raises RefusalError when neither the file of URIs nor the plan says it usably."""
     uri = settings.uris.get(host.id) or host.uri
     if not uri:
         raise RefusalError(f"ホスト「{host.id}」の URI がありません。設定「uris」のファイルに書いてください")
+    try:
+        connections.parse(host.id, uri)
+    except FolderError as error:
+        raise RefusalError(str(error)) from None
     return uri
 
 

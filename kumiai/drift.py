@@ -24,6 +24,7 @@ def drift(
     uris: Uris = None,
     uplinks: Uplinks = None,
     on_lab: OnLab = False,
+    images: Annotated[bool, typer.Option("--images", help="ホストにあるベースイメージの内容も読んで確かめる")] = False,
     deadline_s: Annotated[
         float, typer.Option("--deadline", min=1.0, metavar="S", help="ホストごとの制限時間（秒）")
     ] = 60.0,
@@ -47,8 +48,9 @@ def drift(
             where.uris,
         )
         found = comparing.drift(
-            read.layout, chosen, state=where.state, uplinks=where.uplinks, deadline_s=deadline_s, progress=tell
-        )
+            read.layout, chosen, state=where.state, uplinks=where.uplinks, images=images, deadline_s=deadline_s,
+            progress=tell,
+        )  # fmt: skip
     except RefusalError as refusal:
         raise RefusedError(str(refusal), exit_code=MALFORMED) from None
     except (EngineError, CheckpointError) as error:

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from infra import admission, judgement, settings
 from infra.admission import BaseImage, Deployed
-from infra.deployment import engine, ready, stacks
+from infra.deployment import engine, groundwork, stacks
 from infra.deployment.engine import EngineError
 from infra.deployment.stacks import DeployError, Down, StackResult, Work
 from infra.judgement import Plan
-from infra.recovery import checkpoint, recovery
+from infra.recovery import checkpoint, recovery, room
 from infra.recovery.turns import BusyError
 from infra.refusal import RefusalError, some
 from layout.records import Layout, VmRecord
@@ -92,17 +92,20 @@ def deploy(
     the engine's state unless the environment names a backend. VMs of `adopt` are built over the disks that remain of
     them; `remove_orphans` are domains and volumes without a record that are to go (inspection.orphans). Each update and
     each check has `deadline_s` seconds. Before anything is touched raises FolderError and RefusalError, then
-    DeployError at the first stack that fails; others that run then are let end.
+    DeployError at the first stack that fails, RefusalError where the guard refuses what its update would do; others
+    that run then are let end.
     """
     state = state.resolve()
     config = _config(plan.resolve(), domain_type, uris, start)
     chosen = settings.read(config, Path.cwd())
-    judged = judgement.judged(plan.resolve(), {judgement.VARIABLE: str(state / "verdicts")})
+    with _explained(state):
+        room.require([state], None, 0)
+        judged = judgement.judged(plan.resolve(), {judgement.VARIABLE: str(state / "verdicts")})
     names = _chosen(stacks, judged.layout)
     settings.require_known(start, judged.layout)
     _require_hosts(skip_hosts, judged.layout)
     images = _require_ready(judged.layout, chosen)
-    with _explained(), recovery.only_one(state, progress=progress):
+    with _explained(state), recovery.only_one(state, progress=progress):
         environment = {**engine.environment(state, progress), **recovery.marks(state)}
         if "define-only" not in corrections(environment):
             progress(
@@ -123,7 +126,7 @@ def deploy(
         work = Work(running, ground, config, deadline_s, down, progress)
         _look(work, names)
         _prepare(work, names)
-        ready.require_ready(work, names, chosen, images, adopt=adopt, remove=remove_orphans)
+        groundwork.require_ready(work, names, chosen, images, adopt=adopt, remove=remove_orphans)
         built = _build(work, names, parallel)
     left_out = tuple(
         LeftOut(host, reason, tuple(vm.id for vm in _on(host, names, judged.layout)))
@@ -136,7 +139,7 @@ def deploy(
 def engine_of(state: Path, stack: str, progress: Callable[[str], None] = lambda _: None) -> engine.Engine:
     """The engine for work by hand on a stack, with the stack's own passphrase. Raises DeployError."""
     state = state.resolve()
-    with _explained():
+    with _explained(state):
         environment = engine.with_secrets(engine.environment(state, progress), state, stack)
         return engine.Engine(engine.project(state), environment, state / "logs")
 
@@ -155,13 +158,13 @@ def engine_environment(state: Path, stack: str) -> dict[str, str]:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _explained(state: Path) -> Iterator[None]:
     try:
         yield
     except (EngineError, *recovery.ERRORS) as error:
         raise DeployError(str(error)) from None
     except OSError as error:
-        raise DeployError(f"状態フォルダーを使えません：{error}") from None
+        raise DeployError("\n".join((f"状態フォルダーを使えません：{error}", *room.full([state])))) from None
 
 
 def _config(plan: Path, domain_type: str, uris: Path | None, start: str) -> dict[str, str]:
@@ -276,11 +279,13 @@ def _not_begun(error: Callable[[], BaseException | None], result: Callable[[], S
 
 def _first(errors: Sequence[BaseException], not_begun: Sequence[str]) -> BaseException:
     """The failure to tell of: a bug before a failure, all failures together, and what was not begun."""
-    known = (DeployError, EngineError, OSError, *recovery.ERRORS)
+    known = (DeployError, EngineError, OSError, RefusalError, *recovery.ERRORS)
     for error in errors:
         if not isinstance(error, known):
             return error
     more = [f"始めていないスタック：{some(not_begun, 20)}"] if not_begun else []
+    if all(isinstance(error, RefusalError) for error in errors):
+        return RefusalError("\n".join([*(str(error) for error in errors), *more]), unfit=True)
     return DeployError("\n".join([*(str(error) for error in errors), *more]))
 
 

@@ -22,6 +22,7 @@ from infra.recovery import turns
 from infra.recovery.turns import BusyError, Holder
 
 PROJECT = "kumiai"
+NEVER = "0001-01-01T00:00:00Z"
 STORE_LAYOUT = b"version: 1"  # stacks below their project, as this engine makes them
 KINDS = {
     "libvirt:index/domain:Domain": "domain",
@@ -122,12 +123,25 @@ def files_of(environment: Mapping[str, str], stack: str) -> Files | None:
     return Files(path, stack) if path.is_absolute() else None
 
 
-def mend(files: Files, aside: Path) -> str | None:
+def keep(files: Files, kept: Path) -> None:
+    """Writes down the record as it is before an update. Raises OSError.
+
+    An engine that finds no room writes half a record over the whole one, and at its next try the half one over its
+    backup too; what is then left beside it is as old as the last update that ended.
+    """
+    if files.state.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(kept, files.state.read_bytes())
+
+
+def mend(files: Files, aside: Path, kept: Path | None = None) -> str | None:
     """Puts the newest whole copy in the place of a damaged or lost record; the damaged one is kept below `aside`.
 
-    Answers what was done, None when there was nothing to do. Raises CheckpointError when no copy is whole.
+    `kept` is where the record before the last update was written down. Answers what was done, None when there was
+    nothing to do. Raises CheckpointError when no copy is whole.
     """
     _drop_half_notes(files)
+    _drop_half_writes(files)
     _mend_store(files)
     if not files.state.exists():
         if not any(files.history.glob("*.checkpoint.json")):
@@ -136,9 +150,11 @@ def mend(files: Files, aside: Path) -> str | None:
         return None
     copies = [
         (document["checkpoint"]["latest"]["manifest"]["time"], path)
-        for path in files.copies
+        for path in (*([kept] if kept else []), *files.copies)  # the first of equal age: we rewrite without a new time
         if (document := _whole(path)) is not None and document["checkpoint"].get("latest")
     ]
+    if not copies and kept is not None and _whole(kept) is not None:
+        copies = [(NEVER, kept)]  # the first update of all: nothing was recorded before it
     if not copies:
         raise CheckpointError(
             f"{files.stack}：状態ファイル {files.state} が壊れていて、使える控えもありません。"
@@ -275,6 +291,13 @@ def _drop_half_notes(files: Files) -> None:
             continue
         except ValueError:
             note.unlink(missing_ok=True)
+
+
+def _drop_half_writes(files: Files) -> None:
+    """What the backend had begun to write beside a file of the stack; it would only take room."""
+    for folder in (files.state.parent, files.history):
+        for half in folder.glob(f"{files.stack}*.tmp"):
+            half.unlink(missing_ok=True)
 
 
 def _mend_store(files: Files) -> None:

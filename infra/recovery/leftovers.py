@@ -24,6 +24,7 @@ COMMAND_S = 60.0
 DOWNLOAD_S = 1800.0
 SHUTDOWN_S = 20.0
 SETTLED_S = 5.0
+STARTING_UP = "paused (starting up)"
 TOGETHER = 200  # commands on one command line, which the kernel limits to 128 KiB
 _MARK = "@@kumiai"
 
@@ -145,7 +146,8 @@ def look_until_still(hosts: Hosts, host: str, pools: Iterable[str]) -> Inventory
 def remove_domains(hosts: Hosts, things: Iterable[Thing], macs: Mapping[str, str]) -> tuple[Thing, ...]:
     """Shuts half-made VMs down and undefines them; their volumes stay. Answers those that were ours.
 
-    A VM is ours when it has the MAC of the plan, which nothing but the plan knows. Raises SilentHostError.
+    A VM is ours when it has the MAC of the plan, which nothing but the plan knows. Raises SilentHostError, and
+    LeftoverError for one that libvirt itself cannot let go of.
     """
     ours = tuple(thing for thing in things if _has_mac(hosts, thing, macs.get(thing.name, "")))
     # A guest that has begun to write gets the chance to end; one that still boots does not hear the button.
@@ -157,11 +159,30 @@ def remove_domains(hosts: Hosts, things: Iterable[Thing], macs: Mapping[str, str
         time.sleep(0.5)
     for thing in ours:
         if _state(hosts, thing) not in {"shut off", "crashed"}:
-            hosts.virsh(thing.host, "destroy", thing.name)
+            _power_off(hosts, thing)
         hosts.virsh(
             thing.host, "undefine", thing.name, "--managed-save", "--snapshots-metadata", "--checkpoints-metadata"
         )
     return ours
+
+
+def _power_off(hosts: Hosts, thing: Thing) -> None:
+    """Ends a VM. Raises SilentHostError, and LeftoverError where no libvirt call can.
+
+    A libvirtd that dies between the fork of QEMU and its exec leaves a note "starting up, process 0". The next libvirtd
+    (9.0, tried) waits for that process for ever, holds the VM's lock meanwhile, and so does the one after it.
+    """
+    try:
+        hosts.virsh(thing.host, "destroy", thing.name)
+    except SilentHostError as error:
+        if hosts.virsh(thing.host, "domstate", thing.name, "--reason").strip() != STARTING_UP:
+            raise
+        raise LeftoverError(
+            f"{thing} は、起動の途中で libvirtd が落ちたため、libvirt が起動中のまま手放しません（{error}）。"
+            f"{thing.host} で次を実行してから、もう一度実行してください（QEMU が動いていれば記録を消しません）：\n"
+            f"  systemctl stop 'libvirtd*'; pgrep -f 'guest={thing.name},' || rm /run/libvirt/qemu/{thing.name}.xml; "
+            "systemctl start libvirtd"
+        ) from None
 
 
 def _has_mac(hosts: Hosts, thing: Thing, mac: str) -> bool:

@@ -18,10 +18,11 @@ from pathlib import Path
 from infra import admission
 from infra.admission import BaseImage, HostsStack
 from infra.deployment.engine import Engine
-from infra.recovery import checkpoint, intent, leftovers
+from infra.recovery import checkpoint, intent, leftovers, room
 from infra.recovery.checkpoint import CheckpointError, Record, Thing
 from infra.recovery.intent import Intent
 from infra.recovery.leftovers import Hosts, LeftoverError, SilentHostError
+from infra.recovery.room import FullDiskError
 from infra.recovery.turns import BusyError, marks, only_one
 from layout.records import Layout
 
@@ -29,6 +30,7 @@ __all__ = [
     "ERRORS",
     "BusyError",
     "CheckpointError",
+    "FullDiskError",
     "Ground",
     "LeftoverError",
     "attempt",
@@ -40,8 +42,11 @@ __all__ = [
     "unfinished",
 ]
 
-ERRORS = (BusyError, CheckpointError, LeftoverError, SilentHostError)
+ERRORS = (BusyError, CheckpointError, FullDiskError, LeftoverError, SilentHostError)
 """What a deployment tells its user in one line."""
+
+
+BEFORE = "before"
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,15 @@ class Ground:
         """What the engine's record of the stack says. Raises CheckpointError."""
         return checkpoint.read(self.running.project, self.running.environment, stack)
 
+    def folders(self) -> tuple[Path, ...]:
+        """Where a deployment writes on this machine: its own state, and the engine's where that is a folder."""
+        files = checkpoint.files_of(self.running.environment, "")
+        return (self.state, *([files.root] if files is not None else []))
+
+    def kept(self, stack: str) -> Path:
+        """Where the stack's record is kept as it was before an update."""
+        return self.state / BEFORE / f"{stack}.json"
+
     @cached_property
     def images_by_volume(self) -> dict[str, BaseImage]:
         return {image.volume: image for image in self.images.values()}
@@ -81,7 +95,7 @@ def mend(ground: Ground, stacks: Iterable[str]) -> None:
             # First the lock: the record of a stack that is being updated changes under our hands.
             for done in checkpoint.unlock(files):
                 ground.progress(done)
-            mended = checkpoint.mend(files, ground.state / "damaged")
+            mended = checkpoint.mend(files, ground.state / "damaged", ground.kept(stack))
             if mended:
                 ground.progress(mended)
         settings = checkpoint.mend_settings(ground.running.project, stack, ground.state / "damaged")
@@ -141,8 +155,13 @@ def found_again(ground: Ground, vm: Thing, uuid: str) -> bool:
 def attempt(ground: Ground, stack: str) -> Iterator[None]:
     """Around an update of the stack: writes down what it is to make that is not there, until it has ended well.
 
-    Raises CheckpointError, and OSError when it cannot be written: then nothing must be begun.
+    And keeps the record as it was. Raises CheckpointError, FullDiskError, and OSError when it cannot be written: then
+    nothing must be begun.
     """
+    files = checkpoint.files_of(ground.running.environment, stack)
+    room.require(ground.folders(), files.state if files else None, len(things(stack, ground.layout)))
+    if files is not None:
+        checkpoint.keep(files, ground.kept(stack))
     record = ground.record(stack)
     wanted = {thing for thing in things(stack, ground.layout) if not thing.among(record.standing)}
     earlier = intent.read(ground.state, stack)
@@ -163,6 +182,7 @@ def attempt(ground: Ground, stack: str) -> Iterator[None]:
             intent.close(ground.state, stack)
     elif earlier:
         intent.close(ground.state, stack)
+    ground.kept(stack).unlink(missing_ok=True)
 
 
 def unfinished(state: Path) -> frozenset[Thing]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets as random_source
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from runbooks.running import confirmation, resume, scope, survey
 from runbooks.running.confirmation import Consent
 from runbooks.running.journal import Journal
 from runbooks.running.provenance import commit
-from runbooks.running.scope import Scope
+from runbooks.running.scope import Reach, Scope
 from runbooks.running.session import RefusedError, Session, StepFailedError, StoppedError
 from runbooks.running.steps import Past, Walk, roll_back
 from runbooks.running.survey import Survey
@@ -94,6 +94,7 @@ def carry_out(
             runbook.header.deadline_s,
         )
         try:
+            touched = scope.accessed(scope.reach(top), site.layout)
             session.note(
                 "resumed" if past else "rehearsal" if request.dry_run else "started",
                 runbook=runbook.name,
@@ -104,6 +105,8 @@ def carry_out(
                 commit=commit(),
                 parameters=given,
                 now=names["now"],
+                # From the first line on: a look at somebody's systems is an access, also when nothing comes of it.
+                **asdict(touched),
             )
             result = _ended(request, session, library, top, names, consent, past)
             session.note("ended", outcome=result.outcome, lines=[session.black(line) for line in result.lines])
@@ -126,6 +129,7 @@ def _ended(
     try:
         if request.dry_run:
             seen = survey.look(session, library, top, names, rehearsing=True)
+            _note_reach(session, seen)
             return Result("rehearsed", session.run, seen.refusals, seen)
         session.transport.hold("local", session.run, f"{request.operator} {session.run}", 0)
         session.lock(list(scope.reach(top).hosts))
@@ -139,6 +143,7 @@ def _ended(
         # What is asked once may be left out only where it was asked: a run that changed nothing may have ended before.
         seen = survey.look(session, library, top, names, resumed=past is not None and bool(past.past.facts))
         if seen.refusals:
+            _note_reach(session, seen)
             raise RefusedError(seen.refusals)  # noqa: TRY301 - all refusals end in one place
         session.lock(list(seen.reach.hosts))
         _agree(session, seen, consent)
@@ -167,7 +172,6 @@ def _wait_for_orphans(session: Session, past: resume.Earlier) -> None:
 
 
 def _agree(session: Session, seen: Survey, consent: Consent) -> None:
-    reach = seen.reach
     for line in confirmation.text(seen, session.operator):
         session.tell(line)
     try:
@@ -176,7 +180,16 @@ def _agree(session: Session, seen: Survey, consent: Consent) -> None:
         session.note("not_confirmed", reason=str(error))
         session.note("ended", outcome="not confirmed", lines=[str(error)])
         raise
-    session.note("confirmed", how=how, hosts=reach.hosts, vms=reach.vms, tenants=reach.tenants)
+    session.note("confirmed", how=how, **asdict(_accessed(seen)))
+
+
+def _note_reach(session: Session, seen: Survey) -> None:
+    """Whose systems a run that changes nothing has looked at, the runbooks that it would have called included."""
+    session.note("looked_at", **asdict(_accessed(seen)))
+
+
+def _accessed(seen: Survey) -> Reach:
+    return scope.accessed(seen.reach, seen.scope.names["layout"])
 
 
 def _run_id() -> str:

@@ -10,7 +10,9 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-ParameterType = Literal["vm", "host", "tenant", "site", "network", "integer", "text", "date", "path", "size_gib"]
+ParameterType = Literal[
+    "vm", "host", "tenant", "site", "network", "integer", "text", "date", "path", "size_gib", "plan"
+]
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 """A name in templates."""
 Label = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]

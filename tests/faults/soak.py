@@ -16,13 +16,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults.stand import SITE, TARGETS, TENANT, Stand, standing
+from tests.faults.stand import EVERYTHING, SITE, TARGETS, TENANT, Stand, standing
 
-ALL_TARGETS = (*TARGETS, "kumiai", "libvirtd")
-WEIGHTS = (6, 2, 3, 5, 4, 3)
+ALL_TARGETS = (*TARGETS, "kumiai", EVERYTHING, "libvirtd")
+WEIGHTS = (6, 2, 3, 5, 4, 4, 3)
 AGAIN = 0.25  # how often the run that recovers is killed as well
 
 
@@ -60,6 +61,15 @@ def drawn(seed: int, number: int, vms: list[str], whole_s: float) -> tuple[Kill,
     return tuple(kills)
 
 
+def sudden(seed: int, number: int, vms: list[str], whole_s: float) -> tuple[Kill, ...]:
+    """One kill of all processes at once, while VMs of the tenant are made."""
+    chance = random.Random(f"{seed}/{number}")  # noqa: S311 - moments, no secrets
+    unmade = tuple(sorted(chance.sample(vms, chance.randint(1, len(vms)))))
+    making = chance.random() < 0.6
+    after = chance.uniform(0.0, 1.5 if making else whole_s)
+    return (Kill(number, EVERYTHING, making, after, unmade, everything=False, started=chance.random() < 0.3),)
+
+
 def strike(stand: Stand, kill: Kill, options: tuple[str, ...]) -> str:
     """Runs a deployment, kills at the moment, and says what was hit and how the deployment ended."""
     process = stand.begin(*options)
@@ -84,12 +94,12 @@ def strike(stand: Stand, kill: Kill, options: tuple[str, ...]) -> str:
     process.wait()
     if kill.target == "libvirtd":
         stand.revive()
+        hit += "".join(f"、{vm} が起動中のまま" for vm in stand.stuck())
     return f"{at:6.2f} 秒で {hit}、終了コード {process.returncode}"
 
 
-def round_of(stand: Stand, seed: int, number: int, whole_s: float) -> tuple[int, list[str], float]:
-    """One round: unmake, kill, recover, look. Answers kills, what happened, and the seconds of the recovery."""
-    kills = drawn(seed, number, stand.vms, whole_s)
+def round_of(stand: Stand, kills: Sequence[Kill]) -> tuple[list[str], float]:
+    """One round: unmake, kill, recover, look. Answers what happened, and the seconds of the recovery."""
     first = kills[0]
     options = ("--start", "all" if first.started else "none")
     if not first.everything:
@@ -97,8 +107,14 @@ def round_of(stand: Stand, seed: int, number: int, whole_s: float) -> tuple[int,
     stand.unmake(first.unmade, everything=first.everything)
     told = [f"{kill}：{strike(stand, kill, options)}" for kill in kills]
     begun = time.monotonic()
+    held = stand.stuck()
+    if held:  # the deployment names them, and what to do on their host
+        stand.deploy(*options, code=1)
+        for vm in held:
+            assert f"/run/libvirt/qemu/{vm}.xml" in stand.said(), stand.said()
+            stand.let_go(vm)
     stand.recover(*options)
-    return len(kills), told, time.monotonic() - begun
+    return told, time.monotonic() - begun
 
 
 def run(folder: Path, kills: int, seed: int, only: int | None = None) -> int:
@@ -113,27 +129,29 @@ def run(folder: Path, kills: int, seed: int, only: int | None = None) -> int:
         whole_s = time.monotonic() - begun
         _say(f"種 {seed}、構築 1 回 {whole_s:.1f} 秒")
         number = 0 if only is None else only - 1
-        while done < kills:
-            number += 1
-            try:
-                count, told, seconds = round_of(stand, seed, number, whole_s)
-            except (AssertionError, OSError, ValueError, subprocess.SubprocessError) as error:
-                failed += 1
-                _say(f"{number:3d} 失敗（--seed {seed} --only {number} で再現）：{str(error)[-3000:]}")
-                count = 1
-            else:
-                for line in told:
-                    _say(line)
-                removed = [line for line in stand.said().splitlines() if "作りかけ" in line or "途中" in line]
-                _say(f"{number:3d} 回復 {seconds:.1f} 秒、片付け {len(removed)} 件、計数 {stand.seen}")
-                took.append(seconds)
-            done += count
-            if only is not None:
-                break
-        _say(
-            f"判定：{'失敗' if failed else '合格'} — 種 {seed}、強制終了 {done} 回、失敗 {failed} 回、"
-            f"回復 平均 {sum(took) / max(1, len(took)):.1f} 秒（最大 {max(took, default=0):.1f} 秒）"
-        )
+        try:
+            while done < kills:
+                number += 1
+                kills_ = drawn(seed, number, stand.vms, whole_s)
+                try:
+                    told, seconds = round_of(stand, kills_)
+                except (AssertionError, OSError, ValueError, subprocess.SubprocessError) as error:
+                    failed += 1
+                    _say(f"{number:3d} 失敗（--seed {seed} --only {number} で再現）：{str(error)[-3000:]}")
+                else:
+                    for line in told:
+                        _say(line)
+                    removed = [line for line in stand.said().splitlines() if "作りかけ" in line or "途中" in line]
+                    _say(f"{number:3d} 回復 {seconds:.1f} 秒、片付け {len(removed)} 件、計数 {stand.seen}")
+                    took.append(seconds)
+                done += len(kills_)
+                if only is not None:
+                    break
+        finally:  # also when it is stopped: what was done until then counts
+            _say(
+                f"判定：{'失敗' if failed else '合格'} — 種 {seed}、強制終了 {done} 回、失敗 {failed} 回、"
+                f"回復 平均 {sum(took) / max(1, len(took)):.1f} 秒（最大 {max(took, default=0):.1f} 秒）"
+            )
     return failed
 
 

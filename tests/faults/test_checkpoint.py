@@ -94,6 +94,50 @@ def test_without_any_whole_copy_nothing_is_guessed(files, tmp_path):
     assert files.state.read_bytes() == b"{"
 
 
+def test_the_record_before_an_update_is_newer_than_any_update_that_ended(files, tmp_path):
+    """An engine without room has written half a record over the whole one, and then over its backup."""
+    kept = tmp_path / "before" / f"{STACK}.json"
+    checkpoint.keep(files, kept)
+    half = files.state.read_bytes()[:100]
+    files.state.write_bytes(half)
+    files.copies[0].write_bytes(half)
+    (files.state.parent / f"{STACK}.json.18ea5cbef25c4b7f.tmp").write_bytes(half)
+    checkpoint.mend(files, tmp_path / "damaged", kept)
+    assert names(files) == ["a", "b", "c"]
+    assert [path.name for path in files.state.parent.glob("*.tmp")] == []
+
+
+def test_the_record_before_an_update_wins_over_one_of_equal_age(files, tmp_path):
+    """Recovery and adoption rewrite a record without giving it a new time."""
+    kept = tmp_path / "before" / f"{STACK}.json"
+    kept.parent.mkdir()
+    kept.write_bytes(backend.document(backend.deployment("a", at=BEFORE)))
+    files.state.write_bytes(b"{")
+    checkpoint.mend(files, tmp_path / "damaged", kept)
+    assert names(files) == ["a"]
+
+
+def test_a_backup_that_is_newer_than_the_record_before_the_update_is_taken(files, tmp_path):
+    kept = tmp_path / "before" / f"{STACK}.json"
+    kept.parent.mkdir()
+    kept.write_bytes(backend.document(backend.deployment("a", at=YESTERDAY)))
+    files.state.write_bytes(b"{")
+    checkpoint.mend(files, tmp_path / "damaged", kept)
+    assert names(files) == ["a", "b"]
+
+
+def test_the_first_update_of_all_without_room(files, tmp_path):
+    """Before it nothing was recorded: that is what comes back, and not a complaint that no copy is whole."""
+    kept = tmp_path / "before" / f"{STACK}.json"
+    shutil.rmtree(files.history)
+    files.state.write_bytes(b'{"version": 3, "checkpoint": {"stack": "organization/kumiai/t00"}}')
+    checkpoint.keep(files, kept)
+    for path in (files.state, files.copies[0]):
+        path.write_bytes(b"{")
+    assert checkpoint.mend(files, tmp_path / "damaged", kept) is not None
+    assert json.loads(files.state.read_bytes())["checkpoint"] == {"stack": "organization/kumiai/t00"}
+
+
 def test_half_a_note_is_dropped_and_a_whole_one_is_kept(files, tmp_path):
     half = files.state.with_name(files.state.name + ".attrs")
     half.write_bytes(b"")

@@ -6,7 +6,9 @@ Each test leaves everything built; the last line of most is a deployment that fi
 from __future__ import annotations
 
 import json
+import os
 import random
+import shutil
 import socket
 import subprocess
 import threading
@@ -18,12 +20,16 @@ import pytest
 import lab
 from infra.deployment import deploy
 from infra.recovery import checkpoint, recovery
+from infra.refusal import RefusalError
 from tests.faults.stand import SITE, TENANT, standing
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("lab")]
 
+ALONE = ("--start", "none", "--stack", TENANT)
 POOL = "/var/lib/libvirt/images"
 SMALL_MIB = 192
+LEFT_BYTES = 16 * 1024
+"""Less than the record takes: the engine writes a part of it."""
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +114,82 @@ def test_a_full_pool(stand):
     finally:
         on_host(stand, "kvm02", "rm", filler)
     stand.recover("--start", "none")
+
+
+def test_a_full_folder_of_the_state(stand, monkeypatch):
+    """The engine can write nothing any more while it makes VMs, and has destroyed the record that it was to replace."""
+    stand.unmake(stand.vms)
+    with a_small_disk(stand.state) as filler:
+
+        def fill(_):
+            with filler.open("wb") as file:
+                free = os.statvfs(stand.state)
+                os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_bsize - LEFT_BYTES)
+
+        assert stand.strike(fill, lambda: stand.pending(TENANT), *ALONE) == 1
+        require_full(stand)
+        standing_there = domains(stand)
+        stand.deploy(*ALONE, code=1)
+        require_full(stand)
+        assert "触れていません" in stand.said()
+        assert domains(stand) == standing_there
+        filler.unlink()
+        record, mend = stand.files(TENANT).state, checkpoint.mend
+        half = record.read_bytes()
+        with monkeypatch.context() as patch:
+            patch.setattr(checkpoint, "mend", lambda files, aside, _: mend(files, aside))
+            with pytest.raises(RefusalError, match="--adopt"):  # by an older record there are VMs that are gone
+                here(stand)
+        record.write_bytes(half)
+        stand.recover(*ALONE)
+    stand.recover("--start", "none")
+
+
+@contextmanager
+def a_small_disk(folder):
+    """The folder on a file system of its own that is soon full; gives a file to fill it with. Its content stays."""
+    kept = folder.with_name("kept")
+    folder.rename(kept)
+    folder.mkdir()
+    size = sum(path.lstat().st_size + 4096 for path in kept.rglob("*")) + 64 * 2**20
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=True)
+    try:
+        shutil.copytree(kept, folder, symlinks=True, dirs_exist_ok=True)
+        yield folder / "filler"
+        shutil.rmtree(kept)
+        shutil.copytree(folder, kept, symlinks=True)
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+        folder.rmdir()
+        kept.rename(folder)
+
+
+def require_full(stand):
+    """The last deployment named the disk."""
+    said = stand.said()
+    assert f"マウント先 {stand.state}" in said, said
+    assert "一杯です" in said
+
+
+def domains(stand):
+    return {host: stand.virsh(host, "list", "--all", "--name").split() for host in stand.lab.local_uris}
+
+
+def test_an_inactive_pool(stand):
+    """Refused before anything is touched; what runs on it runs on, and the next deployment finds all as it was."""
+    vm = vm_on(stand, "kvm02")
+    stand.boot({})
+    before = stand.require_counters()
+    stand.unmake([vm_on(stand, "kvm01")])
+    stand.virsh("kvm02", "pool-destroy", "default")
+    said = stand.deploy(code=3)
+    assert "kvm02：プール「default」が停止" in said
+    assert "virsh pool-start default" in said
+    assert vm_on(stand, "kvm01") not in domains(stand)["kvm01"]
+    assert vm in stand.virsh("kvm02", "list", "--name").split()
+    stand.virsh("kvm02", "pool-start", "default")
+    stand.recover("--start", "all")
+    stand.boot(before)
 
 
 def test_an_ssh_port_that_hangs(stand):

@@ -41,6 +41,10 @@ class LabBuilder(builder.Builder):
         index = self.tenants.index(vm["tenant"]) + {"ap": vm["replica"] - 1, "db": 1}[vm["role"]]
         return self.hosts[index % 2]
 
+    def products(self, vm: dict) -> list[dict]:
+        """A rule that exists: runbooks count the licences of what they change."""
+        return [{"rule": "sraoss-powergres.os"}] if vm["role"] == "db" else []
+
     def estate(self) -> ResolvedEstate:
         data = super().estate().model_dump(mode="json", by_alias=True)
         data["policy"]["spare_hosts"] = 0

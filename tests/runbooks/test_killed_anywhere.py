@@ -137,6 +137,9 @@ def is_once(runbook: str, key: str) -> bool:
     return any(isinstance(record, Precondition) and record.once for record in book.readings if record.id == own)
 
 
+WIRES = {"format_version": "1.0", "hosts": {}, "gateways": {"dc": {"kind": "vlan", "device": "up0"}}}
+
+
 class Bench:
     """One case, run undisturbed first."""
 
@@ -144,7 +147,7 @@ class Bench:
         self.case, self.root = case, root
         layout = changed(plan.layout, case.get("plan", {}))
         uplinks = root / "uplinks.json"
-        uplinks.write_text(json.dumps({"hosts": {}, "gateways": {"dc": {"kind": "vlan", "device": "up0"}}}))
+        uplinks.write_text(json.dumps(WIRES))
         uris = {host.id: f"qemu+ssh://ops@{host.id}/system" for host in layout.hosts}
         for name, text in case.get("secrets", {}).items():
             path = root / "state" / "secrets" / name
