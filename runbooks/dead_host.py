@@ -26,7 +26,6 @@ SSH_PORT = 22
 GREETING = b"SSH-"
 PROVIDER = "pulumi:providers:libvirt"
 STACK = "pulumi:pulumi:Stack"
-COMPONENT = "kumiai:infra:Host"
 Deployment = dict[str, Any]
 
 
@@ -112,18 +111,17 @@ def rehoused(deployment: Mapping[str, Any], host: str, layout: Layout, uris: Map
 
 
 def forgotten(deployment: Mapping[str, Any], host: str) -> Deployment:
-    """The record of a site's stack without the host's pools, networks and images."""
+    """The record of a site's stack without the host's pools, networks and images.
+
+    Its connection stays: the program declares one for every host of the plan, and the engine would make it anew.
+    """
     made = copy.deepcopy(dict(deployment))
-    gone = {
-        each["urn"]
-        for each in _resources(made)
-        if _host_of(each) == host or (each.get("type") == COMPONENT and _name(each) == host)
-    }
+    gone = {each["urn"] for each in _resources(made) if _host_of(each) == host}
     made["resources"] = [each for each in _resources(made) if each["urn"] not in gone]
     for each in made["resources"]:
         if each.get("dependencies"):
             each["dependencies"] = [urn for urn in each["dependencies"] if urn not in gone]
-    return _without_provider(made, host)
+    return made
 
 
 def _resources(deployment: Mapping[str, Any]) -> list[dict[str, Any]]:
