@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra.inspection.observed import HostObservation, Unreachable
+from infra.observing.observed import HostObservation, Unreachable
 from infra.refusal import RefusalError, some
 from infra.settings import Settings
 from layout import FolderError, connections

@@ -33,7 +33,7 @@ def drift(
     """計画、Pulumi の状態、実機（libvirt とネットワーク）を比べる。差分があれば終了コード 4。"""
     where = target(state=state, uris=uris, domain_type=domain_type, on_lab=on_lab, uplinks=uplinks)
     from infra import settings
-    from infra.deployment.engine import EngineError
+    from infra.engine import EngineError
     from infra.inspection import drift as comparing
     from infra.recovery.checkpoint import CheckpointError
     from infra.refusal import RefusalError

@@ -11,11 +11,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra import admission, judgement, settings
+from infra import admission, engine, judgement, settings
 from infra.admission import BaseImage, Deployed
-from infra.deployment import engine, groundwork, stacks
-from infra.deployment.engine import EngineError
+from infra.deployment import groundwork, stacks
 from infra.deployment.stacks import DeployError, Down, StackResult, Work
+from infra.engine import EngineError
 from infra.judgement import Plan
 from infra.recovery import checkpoint, recovery, room
 from infra.recovery.turns import BusyError

@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 from infra import admission
 from infra.admission import BaseImage
 from infra.deployment.stacks import Work
-from infra.inspection import image_bytes, observation, orphans, preflight, standing
-from infra.inspection.observed import HostObservation, Unreachable
+from infra.inspection import image_bytes, orphans, preflight, standing
+from infra.observing import observation
+from infra.observing.observed import HostObservation, Unreachable
 from infra.recovery import recovery
 from infra.refusal import RefusalError, some
 from infra.settings import Settings

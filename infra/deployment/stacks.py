@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from infra import admission
+from infra import admission, engine
 from infra.admission import HostsStack
-from infra.deployment import engine, reach
-from infra.deployment.engine import Engine, Outcome
+from infra.deployment import reach
+from infra.engine import Engine, Outcome
 from infra.guarding import guard, preview
 from infra.recovery import recovery, room
 from infra.recovery.recovery import Ground

@@ -12,7 +12,7 @@ from infra.admission import Deployed, Observations
 from infra.guarding import guard_words
 from infra.guarding.guard_words import Refusal, refusal_of
 from infra.guarding.preview import Change, Preview
-from infra.inspection.observed import HostObservation, Unreachable
+from infra.observing.observed import HostObservation, Unreachable
 from infra.refusal import RefusalError
 from layout import FolderError, layout_file
 from layout.folder import PlanFolder

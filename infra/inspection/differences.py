@@ -12,8 +12,8 @@ from datetime import datetime
 
 from infra import domain_xml
 from infra.admission import Observations, base_images, volume_of
-from infra.inspection.observed import Disk, Domain, HostObservation, Shape, Unreachable
 from infra.inspection.standing import Standing
+from infra.observing.observed import Disk, Domain, HostObservation, Shape, Unreachable
 from infra.refusal import some
 from layout.ports import port_name
 from layout.records import DiskRecord, HostRecord, Layout, VmRecord

@@ -9,13 +9,13 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from infra import admission, settings
+from infra import admission, engine, settings
 from infra.admission import Observations
-from infra.deployment import engine
-from infra.inspection import differences, image_bytes, observation, standing
+from infra.inspection import differences, image_bytes, standing
 from infra.inspection.differences import Difference, Wanted
-from infra.inspection.observed import Unreachable
 from infra.inspection.standing import Standing
+from infra.observing import observation
+from infra.observing.observed import Unreachable
 from infra.recovery import checkpoint, leftovers
 from infra.segmentation import check as network_check
 from layout.connections import Connection

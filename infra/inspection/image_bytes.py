@@ -15,8 +15,8 @@ from pathlib import Path
 
 from infra.admission import HOSTS_PREFIX, Observations, base_images, volume_of
 from infra.inspection.differences import Difference
-from infra.inspection.observed import HostObservation, Volume
 from infra.inspection.standing import Standing
+from infra.observing.observed import HostObservation, Volume
 from infra.recovery.leftovers import Hosts, SilentHostError
 from layout.records import HostRecord, Layout
 

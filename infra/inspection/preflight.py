@@ -14,8 +14,8 @@ from infra import admission
 from infra.admission import BaseImage, Observations, base_images, volume_of
 from infra.inspection import differences, image_bytes
 from infra.inspection.differences import GIB, Wanted
-from infra.inspection.observed import HostObservation, Unreachable
 from infra.inspection.standing import Standing
+from infra.observing.observed import HostObservation, Unreachable
 from infra.recovery.checkpoint import Thing
 from infra.refusal import RefusalError, some
 from infra.settings import Settings

@@ -13,9 +13,10 @@ from hypothesis import strategies as some
 
 from infra import admission
 from infra.admission import Deployed
-from infra.inspection import differences, observation, observed, preflight, standing
-from infra.inspection.observed import Disk, HostObservation, Nic, ObservationError, Pool, Unreachable, Volume
+from infra.inspection import differences, preflight, standing
 from infra.inspection.standing import Resource, Standing
+from infra.observing import observation, observed
+from infra.observing.observed import Disk, HostObservation, Nic, ObservationError, Pool, Unreachable, Volume
 from infra.recovery.checkpoint import CheckpointError, Thing
 from infra.refusal import RefusalError
 from infra.settings import Settings

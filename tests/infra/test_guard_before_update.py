@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from infra.deployment import deploy, stacks
-from infra.deployment.engine import Outcome
 from infra.deployment.stacks import DeployError
+from infra.engine import Outcome
 from infra.guarding import guard, preview
 from infra.refusal import RefusalError
 from tests.infra import previews

@@ -12,7 +12,7 @@ import pytest
 
 from infra.deployment import deploy
 from infra.inspection import differences
-from infra.inspection.observed import Unreachable
+from infra.observing.observed import Unreachable
 from infra.recovery.checkpoint import Files
 from tests.infra import plans
 from tests.infra.test_differences import AP1, seen_of, state_of

@@ -18,7 +18,7 @@ from typing import Any
 
 from tools.tenant_secrets import PASSPHRASE, SecretsError, stack_secrets
 
-HOUSE = Path(__file__).resolve().parents[2]
+HOUSE = Path(__file__).resolve().parents[1]
 REPORT_S = 10.0
 POLL_S = 0.2  # how soon an engine hears that the deployment was interrupted
 GRACE_S = 20.0  # how long an interrupted engine may take to write its state and let go of its lock
