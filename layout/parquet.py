@@ -30,7 +30,9 @@ def from_bytes(data: bytes, schema: pa.Schema, name: str) -> pa.Table:
     try:
         file = pq.ParquetFile(pa.BufferReader(data))
         wanted = [column for column in schema.names if column in file.schema_arrow.names]
-        table = file.read(columns=wanted)
+        # On this thread alone: a short command may end while threads of the library still start, and the C++ runtime
+        # aborts the process then (https://github.com/apache/arrow/issues/34314).
+        table = file.read(columns=wanted, use_threads=False)
         table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError) as error:
         raise FolderError(f"{name}: Parquet として読めません（{_first_line(error)}）") from None
