@@ -18,7 +18,7 @@ from runbooks.text.library import Library
 from runbooks.text.names import Site
 from runbooks.text.records import Precondition
 from tests.runbooks.fake import Answer, FakeMachines
-from tests.runbooks.test_cases import cases, changed
+from tests.runbooks.test_cases import cases, changed, parameters
 
 LIBRARY = Library()
 BEFORE, WITHIN, AFTER = "before", "within", "after"
@@ -145,6 +145,7 @@ class Bench:
 
     def __init__(self, case: dict[str, Any], plan: Any, root: Path) -> None:
         self.case, self.root = case, root
+        self.parameters = parameters(case, plan.path)
         layout = changed(plan.layout, case.get("plan", {}))
         uplinks = root / "uplinks.json"
         uplinks.write_text(json.dumps(WIRES))
@@ -169,9 +170,9 @@ class Bench:
         return LastWord(self.root / f"journal-{self.journals}")
 
     def run(self, machines: Any, resume: str | None = None, *, roll_back: bool = False) -> Result:
-        parameters = {} if resume else self.case.get("parameters", {})
+        given = {} if resume else self.parameters
         return carry_out(
-            Request(self.case["runbook"], parameters, "yamada.h", resume=resume, roll_back=roll_back),
+            Request(self.case["runbook"], given, "yamada.h", resume=resume, roll_back=roll_back),
             self.site,
             LIBRARY,
             lambda: machines,
