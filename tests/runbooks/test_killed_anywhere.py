@@ -144,7 +144,8 @@ class Bench:
     """One case, run undisturbed first."""
 
     def __init__(self, case: dict[str, Any], plan: Any, root: Path) -> None:
-        self.case, self.root, self.other = case, root, plan.path
+        self.case, self.root = case, root
+        self.parameters = parameters(case, plan.path)
         layout = changed(plan.layout, case.get("plan", {}))
         uplinks = root / "uplinks.json"
         uplinks.write_text(json.dumps(WIRES))
@@ -169,7 +170,7 @@ class Bench:
         return LastWord(self.root / f"journal-{self.journals}")
 
     def run(self, machines: Any, resume: str | None = None, *, roll_back: bool = False) -> Result:
-        given = {} if resume else parameters(self.case, self.other)
+        given = {} if resume else self.parameters
         return carry_out(
             Request(self.case["runbook"], given, "yamada.h", resume=resume, roll_back=roll_back),
             self.site,
