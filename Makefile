@@ -37,8 +37,8 @@ lint: setup
 
 test: setup test-packages tools lint
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 -m "not e2e"
-	@# One at a time: they share the machine's name spaces and compare what is left behind.
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m e2e
+	@# A file at a time on each core: the tests of a file share a laboratory, and laboratories know nothing of each other.
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadfile -m e2e
 
 # Debian packages of the programs that ours are compared with.
 bench-packages: packages

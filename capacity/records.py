@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -143,6 +143,21 @@ class Relocated:
     reason: str
 
 
+Fewest: TypeAlias = Literal["proven", "for this reserve", "unproven"]
+"""Nobody could move fewer VMs: whatever hosts stay empty; given the hosts that stay empty; or nobody knows."""
+
+
+@dataclass(frozen=True)
+class LoweredReserve:
+    """A site with fewer empty hosts than the policy says; the hosts that somebody wanted used, or not used."""
+
+    site: str
+    wanted: int
+    kept: int
+    moved_to: tuple[str, ...]
+    without: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Placement:
     """Host per VM (index into `host_names`), empty reserve hosts, and the bound on the number of hosts per site."""
@@ -160,3 +175,7 @@ class Placement:
     misfits: tuple[Misfit, ...]
     relocated: tuple[Relocated, ...] = ()
     """Only where a placement was kept: who had to leave its host."""
+    fewest: Fewest = "unproven"
+    """Whether fewer VMs could have left theirs; of all sites the least that is known."""
+    lowered: tuple[LoweredReserve, ...] = ()
+    """Sites that keep fewer hosts empty than the policy says, because of moves and hosts to do without."""

@@ -42,6 +42,6 @@ cleanup() {
 }
 trap cleanup EXIT
 run kumiai lab up --plan out/lab
-run kumiai runbook run apply-network --plan out/lab --lab --state "$state" --operator demo-01 --yes
+run kumiai runbook run apply-network --plan out/lab --lab --state "$state" --operator yamada.h --yes
 run kumiai deploy out/lab --lab --state "$state"
 run kumiai lab status --wait 60

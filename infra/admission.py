@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra.inspection.observed import HostObservation, Unreachable
+from infra.observing.observed import HostObservation, Unreachable
 from infra.refusal import RefusalError, some
 from infra.settings import Settings
+from layout import FolderError, connections
 from layout.records import HostRecord, Layout, VmRecord
 
 if TYPE_CHECKING:
@@ -152,7 +153,10 @@ def not_arrived(vm: VmRecord, known: str, seen: Observations) -> str:
     if isinstance(new, Unreachable):
         return f"{told}。{vm.host} に問い合わせできないので、移動が済んだか分かりません（{new.reason}）"
     if isinstance(old, Unreachable):
-        return f"{told}。{known} に問い合わせできないので、まだ {known} にあるかもしれません（{old.reason}）"
+        return (
+            f"{told}。{known} に問い合わせできないので、まだ {known} にあるかもしれません（{old.reason}）。"
+            f"{known} が二度と戻らないなら、運用手順書 restore-dead-host-vms です"
+        )
     places = [host for host, each in seen.items() if isinstance(each, HostObservation) and each.domain(vm.id)]
     if places == [vm.host]:
         return ""
@@ -190,10 +194,14 @@ def require_absent(vms: Iterable[VmRecord], seen: Observations) -> None:
 
 
 def uri_of(host: HostRecord, settings: Settings) -> str:
-    """How the host is reached. Raises RefusalError when neither the file of URIs nor the plan says it."""
+    """How the host is reached. Raises RefusalError when neither the file of URIs nor the plan says it usably."""
     uri = settings.uris.get(host.id) or host.uri
     if not uri:
         raise RefusalError(f"ホスト「{host.id}」の URI がありません。設定「uris」のファイルに書いてください")
+    try:
+        connections.parse(host.id, uri)
+    except FolderError as error:
+        raise RefusalError(str(error)) from None
     return uri
 
 

@@ -14,7 +14,7 @@ from pulumi.runtime.config import CONFIG, get_config_env
 
 from infra import admission, hosts, judgement, settings, tenant
 from infra.admission import Deployed, HostsStack
-from infra.inspection import observation
+from infra.observing import observation
 from infra.recovery import turns
 from infra.refusal import RefusalError
 from layout import FolderError

@@ -24,6 +24,7 @@ def drift(
     uris: Uris = None,
     uplinks: Uplinks = None,
     on_lab: OnLab = False,
+    images: Annotated[bool, typer.Option("--images", help="ホストにあるベースイメージの内容も読んで確かめる")] = False,
     deadline_s: Annotated[
         float, typer.Option("--deadline", min=1.0, metavar="S", help="ホストごとの制限時間（秒）")
     ] = 60.0,
@@ -32,7 +33,7 @@ def drift(
     """計画、Pulumi の状態、実機（libvirt とネットワーク）を比べる。差分があれば終了コード 4。"""
     where = target(state=state, uris=uris, domain_type=domain_type, on_lab=on_lab, uplinks=uplinks)
     from infra import settings
-    from infra.deployment.engine import EngineError
+    from infra.engine import EngineError
     from infra.inspection import drift as comparing
     from infra.recovery.checkpoint import CheckpointError
     from infra.refusal import RefusalError
@@ -47,8 +48,9 @@ def drift(
             where.uris,
         )
         found = comparing.drift(
-            read.layout, chosen, state=where.state, uplinks=where.uplinks, deadline_s=deadline_s, progress=tell
-        )
+            read.layout, chosen, state=where.state, uplinks=where.uplinks, images=images, deadline_s=deadline_s,
+            progress=tell,
+        )  # fmt: skip
     except RefusalError as refusal:
         raise RefusedError(str(refusal), exit_code=MALFORMED) from None
     except (EngineError, CheckpointError) as error:

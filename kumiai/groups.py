@@ -21,6 +21,7 @@ from . import (
     simulate,
     sweep,
 )
+from .help_pages import wrap_help
 
 app = typer.Typer(
     name="kumiai",
@@ -44,3 +45,4 @@ drift.register(app)
 network.register(app)
 lab.register(app)
 runbook.register(app)
+wrap_help(app)

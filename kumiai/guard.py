@@ -73,7 +73,7 @@ def guard(
 def _judge(given: Preview, plan: PlanFolder, where: Target, *, offline: bool) -> Judgement:
     from infra import admission, settings
     from infra.guarding import guard
-    from infra.inspection import observation
+    from infra.observing import observation
     from infra.refusal import RefusalError
 
     if offline:

@@ -176,7 +176,11 @@ def _told(request: Request, result: Result, *, as_json: bool) -> int:
             OK,
         ),
         "refused": ("判定：実行しません — 前提条件を満たしません", UNFIT),
-        "failed": ("判定：失敗", FAILURE),
+        "failed": (
+            f"判定：失敗 — 原因を除いて、続きは kumiai runbook run {request.name} --resume {result.run} …"
+            "（元へ戻すだけなら --rollback も付ける）",
+            FAILURE,
+        ),
         "stopped": (f"判定：中断 — 続きは kumiai runbook run {request.name} --resume {result.run} …", INTERRUPTED),
         "rolled back": ("判定：元へ戻しました", OK),
     }

@@ -100,7 +100,7 @@ def _explain(error: ValidationError, data: bytes, name: str) -> str:
         place = _PLACE.search(reason)
         where = f":{place.group(1)}:{place.group(2)}" if place else ""
         return f"{name}{where}: JSON として読めません（{_PLACE.sub('', reason)}）"
-    line_column = _position(data, first["loc"])
+    line_column = position(data, first["loc"])
     where = f":{line_column[0]}:{line_column[1]}" if line_column else ""
     path = _path(first["loc"]) or "(全体)"
     message = _MESSAGES.get(first["type"], first["msg"])
@@ -125,7 +125,7 @@ def _short(value: object, limit: int = 60) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _position(data: bytes, loc: tuple[int | str, ...]) -> tuple[int, int] | None:
+def position(data: bytes, loc: tuple[int | str, ...]) -> tuple[int, int] | None:
     """Line and column (from 1) of the value at `loc`, or of the nearest parent that exists."""
     text = data.decode("utf-8", "replace")
     offset = _skip_space(text, 0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from urllib.parse import unquote
 
 from estate.reference_checks import is_network
 from estate.resolved import ResolvedEstate
@@ -21,10 +22,27 @@ _PATH = re.compile(r"/[A-Za-z0-9._/-]{1,200}", re.ASCII)
 _URI = re.compile(r"[a-z][a-z0-9+]{2,19}://[A-Za-z0-9._~:/?#\[\]@+,=%&-]{1,400}", re.ASCII)
 _DIGEST = re.compile(r"([a-z0-9]{1,10}:)?[0-9a-f]{0,128}", re.ASCII)
 _LAYOUT_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_HOSTILE = re.compile("[\x00-\x20\x7f-\xa0\u2028\u2029'\"`\\\\$;|<>(){}*?]")
+"""What a shell, a line of settings or a pattern reads as more than a part of a path."""
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_LONGEST, _LONGEST_VOLUME = 63, 200
+_LONGEST, _LONGEST_VOLUME, _LONGEST_PATH = 63, 200, 1024
 _RIGHT = "英小文字と数字で始まり、英小文字、数字、「.」「_」「-」だけの名前が必要です"
 PROTOCOLS = ("tcp", "udp", "icmp")
+
+
+def is_id(text: str) -> bool:
+    """Whether the text may name a thing of a plan: a host, a VM, a site."""
+    return next(_ids("", [text]), None) is None
+
+
+def is_uri(text: str) -> bool:
+    """Whether a URI holds nothing but what belongs into one, behind its `%` escapes too."""
+    return bool(_URI.fullmatch(text)) and all(is_harmless(part) for part in unquote(text).split("?"))
+
+
+def is_harmless(path: str) -> bool:
+    """Whether a file's path, anybody's own and perhaps Japanese, holds nothing that a shell or a setting would read."""
+    return not _HOSTILE.search(path) and not path.startswith("-") and len(path) <= _LONGEST_PATH
 
 
 def problems(layout: Layout) -> Iterator[str]:
@@ -106,7 +124,7 @@ def _ids(what: str, names: Iterable[str], longest: int = _LONGEST) -> Iterator[s
 
 def _host(host: HostRecord) -> Iterator[str]:
     who = f"ホスト「{host.id[:80]}」"
-    if host.uri and not _URI.fullmatch(host.uri):
+    if host.uri and not is_uri(host.uri):
         yield f"{who}: uri に使えない文字があるか、形が違います（{host.uri[:80]}）。正しい例: qemu+ssh://ops@kvm01/system"
     for pool in host.pools:
         if not _PATH.fullmatch(pool.path) or "/../" in f"{pool.path}/":

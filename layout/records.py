@@ -290,6 +290,17 @@ class ChangeRecord(LayoutRecord):
     """The runbook that carries the change out on standing VMs; empty where `kumiai deploy` does."""
 
 
+class ReserveRecord(LayoutRecord):
+    """A site that keeps fewer hosts empty than `policy.spare_hosts` says, as somebody asked of a plan with `--keep`."""
+
+    site: str
+    wanted: int
+    """`policy.spare_hosts`."""
+    kept: int
+    reason: str
+    """One Japanese sentence."""
+
+
 class RunRecord(LayoutRecord):
     """`run.json`: how the folder came to be, and whether it fits."""
 
@@ -317,3 +328,9 @@ class RunRecord(LayoutRecord):
     changes: tuple[ChangeRecord, ...] = ()
     """Only of a plan made with `--keep`; the first 1,000."""
     changes_count: int = 0
+    moved_vms: int = 0
+    """VMs on another host than in the plan that is kept."""
+    fewest_moves: Literal["", "proven", "for this reserve", "unproven"] = ""
+    """Of a plan made with `--keep`: whether it is proven that these start times allow no plan that moves fewer VMs;
+    or none that keeps the same hosts empty."""
+    lowered_reserve: tuple[ReserveRecord, ...] = ()

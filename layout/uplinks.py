@@ -11,12 +11,16 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
+from . import documents
+from .connections import place, read_object
 from .errors import FolderError
+from .names import is_id
 from .records import LayoutRecord
 
 UPLINKS_FILE = "uplinks.json"
+LEAST_MTU, MOST_MTU = 576, 65535
 
 
 class Uplink(LayoutRecord):
@@ -39,24 +43,25 @@ class Uplinks(LayoutRecord):
 
 
 def read_uplinks(path: Path) -> Uplinks:
-    """The file of uplinks. Raises FolderError."""
-    try:
-        found = Uplinks.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise FolderError(f"{path}: アップリンクのファイルがありません") from None
-    except OSError as error:
-        raise FolderError(f"{path}: 読めません（{error.strerror}）") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise FolderError(f"{path}: {where or '全体'}: アップリンクとして読めません（{first['msg']}）") from None
-    except (ValueError, RecursionError):
-        raise FolderError(f"{path}: JSON として読めません") from None
-    if found.format_version.partition(".")[0] != "1":
-        raise FolderError(f"{path}: format_version {found.format_version} は読めません（対応：1.x）")
-    for name, uplink in (*found.hosts.items(), *found.gateways.items()):
-        if uplink.kind == "vxlan" and not _is_address(uplink.address):
-            raise FolderError(f"{path}: 「{name}」の address「{uplink.address}」は IP アドレスではありません")
+    """The file of uplinks. Raises FolderError with the first mistake, and its line where that is known."""
+    data, _ = read_object(path, "アップリンクのファイル", '{"format_version": "1.0", "hosts": {"ホスト名": …}}')
+    found = documents.from_bytes(data, Uplinks, str(path))
+    known: dict[str, str] = {}
+    for kind in ("hosts", "gateways"):
+        for name, uplink in getattr(found, kind).items():
+            where = place(path, data, kind, name)
+            if not is_id(name):
+                raise FolderError(f"{where}: 「{name[:80]}」: 名前に使えない文字があります")
+            if not LEAST_MTU <= uplink.mtu <= MOST_MTU:
+                raise FolderError(f"{where}: 「{name}」の mtu {uplink.mtu} は {LEAST_MTU}〜{MOST_MTU} ではありません")
+            if uplink.kind == "vlan" and not uplink.address:
+                continue
+            address = _address(uplink.address)
+            if address is None:
+                raise FolderError(f"{where}: 「{name}」の address「{uplink.address[:80]}」は IP アドレスではありません")
+            first = known.setdefault(address, name)
+            if first != name:
+                raise FolderError(f"{where}: 「{name}」と「{first}」の address がどちらも {address} です")
     return found
 
 
@@ -68,9 +73,8 @@ def write_uplinks(path: Path, uplinks: Uplinks) -> None:
     fresh.replace(path)
 
 
-def _is_address(text: str) -> bool:
+def _address(text: str) -> str | None:
     try:
-        ip_address(text)
+        return str(ip_address(text))
     except ValueError:
-        return False
-    return True
+        return None

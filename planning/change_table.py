@@ -18,18 +18,27 @@ _WHAT = {
     "size_gib": "GiB", "address": "", "start": "", "host": "", "runs": "実行", "use": "", "spare": "",
 }  # fmt: skip
 _HOW = {"added": "追加", "removed": "削除"}
+_FEWEST = {
+    "proven": "最少であることを証明済み",
+    "for this reserve": "予備のホストをこのとおりにする限り、最少であることを証明済み",
+    "unproven": "最少かどうかは証明できていません",
+    "": "最少かどうかは調べていません",
+}
 
 
 def change_lines(record: RunRecord) -> tuple[str, ...]:
     """How many changes of which kind, and the first of them as a table with the runbook that carries each out."""
     if not record.changes_count:
         return ("前の計画からの変更：なし",)
+    notes = [f"{each.reason}。次のホストの故障に備えるには、元に戻してください" for each in record.lowered_reserve]
+    if record.moved_vms:
+        notes.append(f"移す仮想サーバ：{record.moved_vms:,} 台（{_FEWEST[record.fewest_moves]}）")
     kinds = Counter(_kind(change) for change in record.changes)
     counted = "、".join(f"{kind} {count:,}" for kind, count in kinds.items())
     more = "" if record.changes_count == len(record.changes) else f"、先頭 {len(record.changes):,} 件の内訳"
     rows = [_HEAD, *(_row(change) for change in record.changes[:MOST_ROWS])]
     widths = [max(_width(row[column]) for row in rows) for column in range(len(_HEAD) - 1)]
-    lines = [f"前の計画からの変更：{record.changes_count:,} 件（{counted}{more}）"]
+    lines = [*notes, f"前の計画からの変更：{record.changes_count:,} 件（{counted}{more}）"]
     for row in rows:
         cells = [text + " " * (width - _width(text)) for text, width in zip(row, widths, strict=False)]
         lines.append(f"  {'  '.join((*cells, row[-1]))}")

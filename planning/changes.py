@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 
 from capacity.records import Placement, RunTable, Schedule
@@ -22,7 +22,7 @@ def changes(
     """Every change, those first that touch hosts and standing VMs, and start times at last."""
     before = kept.folder.layout
     return (
-        *_hosts(kept, layout),
+        *_hosts(kept, layout, {each.site for each in placed.lowered}),
         *vm_changes(kept.folder, estate, layout, placed),
         *_networks(before, layout),
         *_flows(before.flows, layout.flows),
@@ -32,7 +32,7 @@ def changes(
     )
 
 
-def _hosts(kept: Keeping, layout: Layout) -> Iterator[ChangeRecord]:
+def _hosts(kept: Keeping, layout: Layout, lowered: Collection[str]) -> Iterator[ChangeRecord]:
     before = {host.id: host for host in kept.folder.layout.hosts}
     after = {host.id: host for host in layout.hosts}
     carrying = {vm.host for vm in kept.folder.layout.vms}
@@ -48,23 +48,31 @@ def _hosts(kept: Keeping, layout: Layout) -> Iterator[ChangeRecord]:
         if name not in before:
             yield change("host", "added", name, reason=FROM_ESTATE, runbook="add-host")
         else:
-            yield from _host(before[name], host, without=name in kept.without)
+            yield from _host(before[name], host)
+            if before[name].spare != host.spare and name not in kept.without:
+                yield _reserve(kept, host, lowered=host.site in lowered)
 
 
-def _host(before: HostRecord, after: HostRecord, *, without: bool) -> Iterator[ChangeRecord]:
+def _host(before: HostRecord, after: HostRecord) -> Iterator[ChangeRecord]:
     sizes = ("site", "sockets", "socket_capacity", "cores_per_socket", "threads_per_core", "memory_mib", "disk_gib")
     for name in (*sizes, "model", "io_mib_s", "uri"):
         old, new = getattr(before, name), getattr(after, name)
         if old != new:
             runbook = "replace-host" if name in sizes else ""
             yield change("host", "changed", after.id, name, str(old), str(new), reason=FROM_ESTATE, runbook=runbook)
-    if before.spare != after.spare and not without:
-        words = {True: "予備", False: "使用"}
-        reason = "予備にするホストを選び直したため"
-        yield change("host", "changed", after.id, "spare", words[before.spare], words[after.spare], reason=reason)
     if before.pools != after.pools:
         pools = [" ".join(f"{pool.name}={pool.path}" for pool in host.pools) for host in (before, after)]
         yield change("host", "changed", after.id, "pools", *pools, reason=FROM_ESTATE)
+
+
+def _reserve(kept: Keeping, host: HostRecord, *, lowered: bool) -> ChangeRecord:
+    before, after = ("使用", "予備") if host.spare else ("予備", "使用")
+    reason = "予備にするホストを選び直したため"
+    if not host.spare and host.id in kept.moves.values():
+        reason = "移動先に指定されたため（--move）"
+    elif not host.spare and lowered:
+        reason = "予備を減らしたため（--without-host、--move）"
+    return change("host", "changed", host.id, "spare", before, after, reason=reason)
 
 
 def _networks(before: Layout, after: Layout) -> Iterator[ChangeRecord]:

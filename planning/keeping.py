@@ -17,7 +17,7 @@ from capacity.records import Displaced, Floats, OnlineTable, Placement, RunTable
 from estate.resolved import ResolvedEstate
 from layout.errors import FolderError
 from layout.folder import PlanFolder
-from layout.records import HostSet, Layout, MoveRecord
+from layout.records import HostSet, Layout, MoveRecord, ReserveRecord
 
 
 class WishError(Exception):
@@ -26,6 +26,25 @@ class WishError(Exception):
     def __init__(self, message: str, *, exit_code: int = 2) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+def lowered_reserve(placed: Placement, names: Mapping[str, str]) -> tuple[ReserveRecord, ...]:
+    """The sites that keep fewer hosts empty than the policy says, and which wishes that comes from."""
+
+    def why(moved_to: Sequence[str], without: Sequence[str]) -> str:
+        used = [f"予備の {host} に移す指定（--move）" for host in moved_to]
+        return "、".join([*used, *(f"{host} を使わない指定（--without-host）" for host in without)])
+
+    return tuple(
+        ReserveRecord(
+            site=each.site,
+            wanted=each.wanted,
+            kept=each.kept,
+            reason=f"{names[each.site]}の予備を {each.wanted} 台から {each.kept} 台に減らしました："
+            f"{why(each.moved_to, each.without)}のため",
+        )
+        for each in placed.lowered
+    )
 
 
 @dataclass(frozen=True)

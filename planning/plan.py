@@ -22,7 +22,7 @@ from layout.wareki import fiscal_year_name
 
 from . import changes, networks, peaks, tables, wording
 from .assembly import assemble
-from .keeping import Keeping
+from .keeping import Keeping, lowered_reserve
 from .misfits import misfit_records
 
 Progress = Callable[[str, float], None]
@@ -116,6 +116,9 @@ def plan(
             peaks=peak_records,
             changes=changed[:MOST_CHANGES],
             changes_count=len(changed),
+            moved_vms=len(placed.relocated),
+            fewest_moves="" if kept is None else placed.fewest,
+            lowered_reserve=lowered_reserve(placed, site_names(estate)),
         ),
     )
     with _timed("checks", timings, progress):

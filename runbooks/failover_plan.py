@@ -157,7 +157,7 @@ def write(plan: PlanFolder, found: Failover, destination: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Answers the exit code: 0; 1 where it cannot be; 3 where VMs have to wait (the folder is written all the same)."""
+    """Answers the exit code: 0; 1 where it cannot be; 2 for a bad folder; 3 where VMs have to wait (it is written)."""
     parser = argparse.ArgumentParser(prog="python -m runbooks.failover_plan", description="縮退運用の計画を作る")
     parser.add_argument("plan", type=Path)
     parser.add_argument("--lost", required=True, help="失った拠点")
@@ -170,7 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write(plan, found, chosen.output)
     except (FolderError, FailoverError) as error:
         sys.stderr.write(f"{error}\n")
-        return 1
+        return 2 if isinstance(error, FolderError) else 1
     moved = sum(vm.may_run_on == HOST_SET for vm in found.layout.vms)
     sys.stdout.write(f"縮退運用：{moved} 台を動かし、{len(found.waiting)} 台は待ちます（{chosen.output}）\n")
     sys.stdout.write("".join(f"  待つ  {vm.restore_priority}  {vm.id}\n" for vm in found.waiting))

@@ -2,7 +2,7 @@
 
 `python -m runbooks.plan_changes DIR [--tenant ID]` lists what stands in the way, one Japanese line each, and exits 1
 where there is anything: changes that a runbook of their own must carry out first; with `--tenant`, also every change of
-somebody else's.
+somebody else's. `--standing` prints instead the VMs of the plan that stand already, one a line.
 """
 
 from __future__ import annotations
@@ -39,6 +39,12 @@ def in_the_way(plan: PlanFolder, tenant: str | None = None) -> Iterator[str]:
             yield f"団体「{tenant}」のほかの変更があります：{_told(change)}"
 
 
+def standing(plan: PlanFolder) -> list[str]:
+    """The VMs that the plan has from the one before it, in its order: those that it adds are not there yet."""
+    added = {change.subject for change in plan.run.changes if (change.kind, change.change) == ("vm", "added")}
+    return [vm.id for vm in plan.layout.vms if vm.id not in added]
+
+
 def _own(plan: PlanFolder, tenant: str | None) -> frozenset[str]:
     layout = plan.layout
     vms = {vm.id for vm in layout.vms if vm.tenant == tenant}
@@ -57,9 +63,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m runbooks.plan_changes", description="計画の変更の妨げ")
     parser.add_argument("plan", type=Path)
     parser.add_argument("--tenant")
+    parser.add_argument("--standing", action="store_true")
     chosen = parser.parse_args(arguments)
     try:
-        found = list(in_the_way(folder.read(chosen.plan), chosen.tenant))
+        plan = folder.read(chosen.plan)
+        if chosen.standing:
+            sys.stdout.write("".join(f"{name}\n" for name in standing(plan)))
+            return 0
+        found = list(in_the_way(plan, chosen.tenant))
     except FolderError as error:
         found = [str(error)]
     sys.stderr.write("".join(f"{line}\n" for line in found))

@@ -26,7 +26,7 @@ from layout.records import VmRecord
 
 ROOT = Path(__file__).parents[1]
 ESTATE = ROOT / "examples" / "centre" / "estate.yaml"
-OPERATOR = "kiban-01"
+OPERATOR = "sato.k"
 COMMAND_DEADLINE_S = 600
 BOOT_DEADLINE_S = 180
 # Whatever backend the engineer uses, the tests have their own.

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from capacity.records import Floats, Ints, Misfit, Placement, Relocated
+from capacity.records import Fewest, Floats, Ints, LoweredReserve, Misfit, Placement, Relocated
 from estate.resolved import ResolvedEstate, ResolvedHost, ResolvedVm
 
 from .bound import needed_bins
 from .fewest_moves import repack
-from .kept import KeptPlacement, Reasons, reserve_choices
+from .kept import KeptPlacement, Reasons, lowered_choices, must_move, reserve_choices
 from .load import VmLoad
 from .misfit import too_large, without_room
 from .packing import pack
 from .problem import RESOURCES, PackingProblem
+
+_SURENESS: tuple[Fewest, ...] = ("proven", "for this reserve", "unproven")
+"""The least sure at last."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,9 @@ class _SitePlacement:
     proof: str
     misfits: tuple[Misfit, ...]
     relocated: tuple[Relocated, ...] = ()
+    fewest: Fewest = "unproven"
+    moves_only_those_who_must: bool = False
+    lowered: LoweredReserve | None = None
 
 
 def place(estate: ResolvedEstate, load: VmLoad, *, seed: int = 0, kept: KeptPlacement | None = None) -> Placement:
@@ -43,7 +49,9 @@ def place(estate: ResolvedEstate, load: VmLoad, *, seed: int = 0, kept: KeptPlac
     What does not fit is a Misfit, not an exception. Same estate, load and seed, same answer.
 
     With `kept` VMs stay on their hosts and the reserve stays the reserve, unless they must change; then as few VMs as
-    possible move. The bound on the number of hosts is that of the free problem.
+    possible move. The reserve becomes smaller than the policy says only where `kept` uses one of its hosts, or does
+    without a host, and VMs that need not move, or have no other place, would have to make up for that
+    (`Placement.lowered`). The bound on the number of hosts is that of the free problem.
     """
     rows = {name: row for row, name in enumerate(load.vm_names)}
     none = np.zeros(load.load.shape[1])
@@ -67,6 +75,8 @@ def place(estate: ResolvedEstate, load: VmLoad, *, seed: int = 0, kept: KeptPlac
         proof={site: part.proof for site, part in sites.items()},
         misfits=tuple(misfit for part in sites.values() for misfit in part.misfits),
         relocated=tuple(moved for part in sites.values() for moved in part.relocated),
+        fewest=max((part.fewest for part in sites.values()), key=_SURENESS.index, default="unproven"),
+        lowered=tuple(part.lowered for part in sites.values() if part.lowered is not None),
     )
 
 
@@ -80,47 +90,86 @@ def _place_site(
 ) -> _SitePlacement:
     every_host = [host for host in estate.hosts if host.site == site and not host.spare]
     hosts = every_host if kept is None else [host for host in every_host if host.id not in kept.without]
-    always_empty = [host.id for host in estate.hosts if host.site == site and host.spare]
     by_size = _largest_first(hosts)
     count = estate.policy.spare_hosts
-    choices = [by_size[:count]] if kept is None else reserve_choices(by_size, count, kept)
+
+    def with_reserve(reserved: list[ResolvedHost]) -> _SitePlacement:
+        return _place_around(estate, site, vms, load, rng, kept, every_host, hosts, reserved)
+
+    if kept is None:
+        return with_reserve(by_size[:count])
     found: _SitePlacement | None = None
-    for reserved in choices:
-        usable = [host for host in hosts if host not in reserved]
-        reserve = (*always_empty, *sorted(host.id for host in reserved))
-        if not usable:
-            return _nowhere(site, vms, len(hosts), reserve, (1 if vms else 0) + len(always_empty) + count, count)
-        problem = _problem(estate, vms, load, usable, reserved).binding_blocks()
-        whole = _problem(estate, vms, problem.load, every_host, [])
-        possible = np.flatnonzero(problem.fits_alone().any(axis=1))
-        needed, proof = needed_bins(whole.only(possible), RESOURCES)
-        bin_of = np.full(len(vms), -1, dtype=np.int64)
-        relocated: tuple[Relocated, ...] = ()
-        if kept is None:
-            bin_of[possible] = pack(problem.only(possible), bound=needed, rng=rng)
-        else:
-            home, fixed = _kept_bins(problem, vms, kept)
-            bin_of[possible] = repack(problem.only(possible), home[possible], fixed[possible])
-            sites = {host.id: host.site for host in estate.hosts}
-            reasons = Reasons(problem, vms, home, kept, sites, frozenset(reserve))
-            relocated = _relocated(reasons, bin_of)
-        if reserve:
-            proof += f"。ほかに予備 {len(reserve)} 台"
-        part = _SitePlacement(
-            vms=vms,
-            host_of=tuple(usable[index].id if index >= 0 else None for index in bin_of.tolist()),
-            reserve=reserve,
-            lower_bound=needed + len(reserve),
-            proof=proof,
-            misfits=_misfits(site, problem, possible, bin_of),
-            relocated=relocated,
-        )
+    for reserved in reserve_choices(by_size, count, kept):
+        part = with_reserve(reserved)
         if found is None or len(part.misfits) < len(found.misfits):
             found = part
         if not found.misfits:
             break
     assert found is not None  # noqa: S101 - there is at least one choice
+    without = tuple(host.id for host in every_host if host.id in kept.without)
+    for reserved in lowered_choices(by_size, count, kept, len(without)):
+        if not found.misfits and found.moves_only_those_who_must:
+            break
+        part = with_reserve(reserved)
+        if (len(part.misfits), len(part.relocated)) < (len(found.misfits), len(found.relocated)):
+            used = tuple(sorted({host.id for host in hosts} & set(kept.moves.values()) & kept.reserve))
+            found = replace(part, lowered=LoweredReserve(site, count, len(reserved), used, without))
     return found
+
+
+def _place_around(
+    estate: ResolvedEstate,
+    site: str,
+    vms: tuple[ResolvedVm, ...],
+    load: Floats,
+    rng: np.random.Generator,
+    kept: KeptPlacement | None,
+    every_host: list[ResolvedHost],
+    hosts: list[ResolvedHost],
+    reserved: list[ResolvedHost],
+) -> _SitePlacement:
+    """The VMs of a site on `hosts` without those `reserved`; `every_host` of the site counts for the bound."""
+    always_empty = [host.id for host in estate.hosts if host.site == site and host.spare]
+    usable = [host for host in hosts if host not in reserved]
+    reserve = (*always_empty, *sorted(host.id for host in reserved))
+    if not usable:
+        count = estate.policy.spare_hosts
+        return _nowhere(site, vms, len(hosts), reserve, (1 if vms else 0) + len(always_empty) + count, count)
+    problem = _problem(estate, vms, load, usable, reserved).binding_blocks()
+    whole = _problem(estate, vms, problem.load, every_host, [])
+    possible = np.flatnonzero(problem.fits_alone().any(axis=1))
+    needed, proof = needed_bins(whole.only(possible), RESOURCES)
+    bin_of = np.full(len(vms), -1, dtype=np.int64)
+    relocated: tuple[Relocated, ...] = ()
+    fewest: Fewest = "unproven"
+    forced = False
+    if kept is None:
+        bin_of[possible] = pack(problem.only(possible), bound=needed, rng=rng)
+    else:
+        home, fixed = _kept_bins(problem, vms, kept)
+        repacked = repack(problem.only(possible), home[possible], fixed[possible])
+        bin_of[possible] = repacked.bin_of
+        sites = {host.id: host.site for host in estate.hosts}
+        reasons = Reasons(problem, vms, home, kept, sites, frozenset(reserve))
+        relocated = _relocated(reasons, bin_of)
+        forced = all(must_move(moved, site, sites, kept) for moved in relocated)
+        if forced or (repacked.fewest and not reserved):
+            fewest = "proven"
+        elif repacked.fewest:
+            fewest = "for this reserve"
+    if reserve:
+        proof += f"。ほかに予備 {len(reserve)} 台"
+    return _SitePlacement(
+        vms=vms,
+        host_of=tuple(usable[index].id if index >= 0 else None for index in bin_of.tolist()),
+        reserve=reserve,
+        lower_bound=needed + len(reserve),
+        proof=proof,
+        misfits=_misfits(site, problem, possible, bin_of),
+        relocated=relocated,
+        fewest=fewest,
+        moves_only_those_who_must=forced,
+    )
 
 
 def _nowhere(

@@ -7,6 +7,8 @@ it one violated block at a time, because most blocks decide nothing.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from ortools.sat.python import cp_model
 
@@ -25,8 +27,17 @@ _CORE_UNIT = 2.0**24
 _DISK = RESOURCES.index("disk")
 
 
-def repack(problem: PackingProblem, home: Ints, fixed: Ints) -> Ints:
-    """Bin per item, -1 where no room was found. `home`: the bin an item has had, `fixed`: the one it must get.
+@dataclass(frozen=True)
+class Repacking:
+    """Bin per item, -1 where no room was found."""
+
+    bin_of: Ints
+    fewest: bool
+    """Whether it is proven that no placement of as many items moves fewer of them."""
+
+
+def repack(problem: PackingProblem, home: Ints, fixed: Ints) -> Repacking:
+    """A placement near an earlier one. `home`: the bin an item has had, `fixed`: the one it must get.
 
     Both are -1 for none. Every item must fit some bin alone, and a fixed one its bin.
     """
@@ -41,7 +52,7 @@ def repack(problem: PackingProblem, home: Ints, fixed: Ints) -> Ints:
             trial = packing.copy()
             trial.insert(loose[np.argsort(-weight[loose], kind="stable")], tight=True)
             if not trial.unplaced():
-                return trial.bin_of
+                return Repacking(trial.bin_of, fewest=True)  # nobody moves but those who must
     return _solve(problem, home, fixed, troubled)
 
 
@@ -62,7 +73,7 @@ def _troubled(problem: PackingProblem, where: Ints) -> Bools:
     return found
 
 
-def _solve(problem: PackingProblem, home: Ints, fixed: Ints, troubled: Bools) -> Ints:
+def _solve(problem: PackingProblem, home: Ints, fixed: Ints, troubled: Bools) -> Repacking:
     stays = np.zeros(len(home), dtype=np.bool_)
     if problem.need.shape[0] * len(problem.bin_names) > _MOST_CHOICES:
         stays = (home >= 0) & (fixed < 0) & ~troubled[home]
@@ -70,9 +81,10 @@ def _solve(problem: PackingProblem, home: Ints, fixed: Ints, troubled: Bools) ->
     bin_of = model.answer()
     for _ in range(_ROUNDS):
         if not model.add_overloads(bin_of):
-            return bin_of
+            # The load constraints that the program does not know yet could only ask for more moves.
+            return Repacking(bin_of, fewest=model.fewest and not stays.any())
         bin_of = model.answer()
-    return _shed(problem, bin_of, fixed)
+    return Repacking(_shed(problem, bin_of, fixed), fewest=False)
 
 
 def _shed(problem: PackingProblem, bin_of: Ints, fixed: Ints) -> Ints:
@@ -92,6 +104,7 @@ class _Model:
     def __init__(self, problem: PackingProblem, home: Ints, fixed: Ints) -> None:
         self._problem = problem
         self._home = home
+        self.fewest = False
         self._model = cp_model.CpModel()
         allowed = problem.fits_alone()
         pinned = np.flatnonzero(fixed >= 0)
@@ -139,7 +152,7 @@ class _Model:
         disk = self._problem.need[:, _DISK]
         copied = np.ceil(99 * disk / max(float(disk.max(initial=0.0)), 1e-9)).astype(np.int64)
         per_bin = 100 * items + bins * bins
-        per_move = per_bin * (bins + 1)
+        per_move = self._per_move = per_bin * (bins + 1)  # more than bins and copies can cost together
         cost = sum(per_move * (items + 1) * nowhere for nowhere in self._nowhere)
         for index, choices in enumerate(self._of_bin):
             used = self._model.new_bool_var("")
@@ -153,7 +166,7 @@ class _Model:
             self._model.add_hint(choice, index == self._home[item])
 
     def answer(self) -> Ints:
-        """The best assignment found, -1 for items without a place."""
+        """The best assignment found, -1 for items without a place. `fewest` says afterwards whether none moves less."""
         solver = cp_model.CpSolver()
         # Else the solver takes Ctrl-C for itself, and afterwards leaves it to kill the process without a word.
         solver.parameters.catch_sigint_signal = False
@@ -161,7 +174,9 @@ class _Model:
         solver.parameters.random_seed = 0
         solver.parameters.max_deterministic_time = _EFFORT
         bin_of = np.full(len(self._nowhere), -1, dtype=np.int64)
+        self.fewest = False
         if solver.solve(self._model) in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+            self.fewest = int(solver.objective_value) // self._per_move <= solver.best_objective_bound / self._per_move
             for (item, index), choice in self._in.items():
                 if solver.value(choice):
                     bin_of[item] = index

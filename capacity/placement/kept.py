@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from capacity.records import Ints
+from capacity.records import Ints, Relocated
 from estate.resolved import ResolvedHost, ResolvedVm
 
 from .problem import CORES_SLACK, RESOURCES, PackingProblem
@@ -32,19 +33,38 @@ class KeptPlacement:
 def reserve_choices(by_size: Sequence[ResolvedHost], count: int, kept: KeptPlacement) -> list[list[ResolvedHost]]:
     """Which hosts may stay empty, the best choice first: those of the kept plan, then the largest of all.
 
-    `by_size`: the hosts, the largest first. Hosts that VMs are to be moved to are no reserve while others are.
+    `by_size`: the hosts, the largest first. Hosts that VMs are to be moved to are no reserve while others are; where
+    a host that carries VMs has to become one, it is that with the fewest.
     """
-    carrying = set(kept.host.values())
+    as_before = _as_before(by_size, kept)
     targets = set(kept.moves.values())
-    as_before = sorted(
-        range(len(by_size)),
-        key=lambda row: (
-            by_size[row].id in targets, by_size[row].id not in kept.reserve, by_size[row].id in carrying, row,
-        ),
-    )  # fmt: skip
-    largest = sorted(range(len(by_size)), key=lambda row: (by_size[row].id in targets, row))
-    choices = [[by_size[row] for row in order[:count]] for order in (as_before, largest)]
+    largest = sorted(by_size, key=lambda host: host.id in targets)
+    choices = [as_before[:count], largest[:count]]
     return choices if {host.id for host in choices[0]} != {host.id for host in choices[1]} else choices[:1]
+
+
+def lowered_choices(
+    by_size: Sequence[ResolvedHost], count: int, kept: KeptPlacement, without: int
+) -> list[list[ResolvedHost]]:
+    """Smaller reserves than `count` hosts, the largest first: as many less as reserve hosts are to be used (`--move`)
+    and hosts of the site are not to be used (`without`). Nothing where nobody wished for such a thing.
+    """
+    targets = set(kept.moves.values())
+    less = without + sum(host.id in targets and host.id in kept.reserve for host in by_size)
+    free = [host for host in _as_before(by_size, kept) if host.id not in targets]
+    return [free[:size] for size in range(count - 1, max(count - less, 0) - 1, -1) if size <= len(free)]
+
+
+def _as_before(by_size: Sequence[ResolvedHost], kept: KeptPlacement) -> list[ResolvedHost]:
+    """Those first that were the reserve, then those that carry the fewest VMs; hosts to move to at last."""
+    carried = Counter(kept.moves.get(vm, host) for vm, host in kept.host.items())
+    targets = set(kept.moves.values())
+    return sorted(by_size, key=lambda host: (host.id in targets, host.id not in kept.reserve, carried[host.id]))
+
+
+def must_move(moved: Relocated, site: str, site_of: Mapping[str, str], kept: KeptPlacement) -> bool:
+    """Whether the VM could not have stayed in any plan: it was asked to move, or its host is no choice any more."""
+    return moved.vm in kept.moves or moved.from_host in kept.without or site_of.get(moved.from_host) != site
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,18 @@ import shutil
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra import admission, judgement, settings
+from infra import admission, engine, judgement, settings
 from infra.admission import BaseImage, Deployed
-from infra.deployment import engine, ready, stacks
-from infra.deployment.engine import EngineError
+from infra.deployment import groundwork, stacks
 from infra.deployment.stacks import DeployError, Down, StackResult, Work
+from infra.engine import EngineError
 from infra.judgement import Plan
-from infra.recovery import recovery, room
+from infra.recovery import checkpoint, recovery, room
+from infra.recovery.turns import BusyError
 from infra.refusal import RefusalError, some
 from layout.records import Layout, VmRecord
 from tools.installation import corrections
@@ -91,7 +92,8 @@ def deploy(
     the engine's state unless the environment names a backend. VMs of `adopt` are built over the disks that remain of
     them; `remove_orphans` are domains and volumes without a record that are to go (inspection.orphans). Each update and
     each check has `deadline_s` seconds. Before anything is touched raises FolderError and RefusalError, then
-    DeployError at the first stack that fails; others that run then are let end.
+    DeployError at the first stack that fails, RefusalError where the guard refuses what its update would do; others
+    that run then are let end.
     """
     state = state.resolve()
     config = _config(plan.resolve(), domain_type, uris, start)
@@ -124,12 +126,12 @@ def deploy(
         work = Work(running, ground, config, deadline_s, down, progress)
         _look(work, names)
         _prepare(work, names)
-        ready.require_ready(work, names, chosen, images, adopt=adopt, remove=remove_orphans)
+        groundwork.require_ready(work, names, chosen, images, adopt=adopt, remove=remove_orphans)
         built = _build(work, names, parallel)
     left_out = tuple(
         LeftOut(host, reason, tuple(vm.id for vm in _on(host, names, judged.layout)))
         for host, reason in down.reasons.items()
-        if any(host in stack.down for stack in built)
+        if any(host in stack.down for stack in built) and not _without(host, judged.layout)
     )
     return DeployResult(judged, built, left_out)
 
@@ -143,8 +145,16 @@ def engine_of(state: Path, stack: str, progress: Callable[[str], None] = lambda 
 
 
 def engine_environment(state: Path, stack: str) -> dict[str, str]:
-    """The variables with which `pulumi` works by hand on that stack of the state. Raises DeployError."""
-    return dict(engine_of(state, stack).environment)
+    """The variables with which `pulumi` works by hand on that stack of the state. Raises DeployError.
+
+    Locks of engines that were killed are removed: those who work by hand would have to find out whose they are.
+    """
+    variables = dict(engine_of(state, stack).environment)
+    files = checkpoint.files_of(variables, stack)
+    if files is not None:
+        with suppress(BusyError):  # looking is allowed meanwhile, and whoever changes something is told by the engine
+            checkpoint.unlock(files)
+    return variables
 
 
 @contextmanager
@@ -196,6 +206,9 @@ def _look(work: Work, names: Sequence[str]) -> None:
     work.down.look({host: uri for name in names for host, uri in work.uris(name).items()})
     for host, reason in work.down.reasons.items():
         vms = [vm.id for vm in _on(host, names, work.layout)]
+        if _without(host, work.layout):
+            work.progress(f"{host}：除いて構築します（{reason}）。この計画では使わないホストです")
+            continue
         work.progress(f"{host}：除いて構築します（{reason}）。触れない仮想サーバ {len(vms)} 台：{some(vms, 10)}")
     reached = {host.id for host in work.layout.hosts} - set(work.down.reasons)
     if not reached:
@@ -266,12 +279,19 @@ def _not_begun(error: Callable[[], BaseException | None], result: Callable[[], S
 
 def _first(errors: Sequence[BaseException], not_begun: Sequence[str]) -> BaseException:
     """The failure to tell of: a bug before a failure, all failures together, and what was not begun."""
-    known = (DeployError, EngineError, OSError, *recovery.ERRORS)
+    known = (DeployError, EngineError, OSError, RefusalError, *recovery.ERRORS)
     for error in errors:
         if not isinstance(error, known):
             return error
     more = [f"始めていないスタック：{some(not_begun, 20)}"] if not_begun else []
+    if all(isinstance(error, RefusalError) for error in errors):
+        return RefusalError("\n".join([*(str(error) for error in errors), *more]), unfit=True)
     return DeployError("\n".join([*(str(error) for error in errors), *more]))
+
+
+def _without(host: str, layout: Layout) -> bool:
+    """Whether the plan does without the host: nothing is on it, and nothing may ever be restarted there."""
+    return not any(host in each.hosts for each in layout.host_sets) and all(vm.host != host for vm in layout.vms)
 
 
 def _on(host: str, stacks_: Collection[str], layout: Layout) -> list[VmRecord]:

@@ -6,12 +6,14 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from infra import admission
+from infra import admission, engine
 from infra.admission import HostsStack
-from infra.deployment import engine, reach
-from infra.deployment.engine import Engine, Outcome
+from infra.deployment import reach
+from infra.engine import Engine, Outcome
+from infra.guarding import guard, preview
 from infra.recovery import recovery, room
 from infra.recovery.recovery import Ground
+from infra.refusal import RefusalError
 from layout.records import Layout
 
 PARALLEL = 8  # operations at once in one engine; more only queue at libvirtd
@@ -147,8 +149,6 @@ def _attempt(work: Work, stack: str, left_out: tuple[str, ...]) -> StackResult:
     names = [name for host in left_out for name in names_on(host, stack, work.layout)]
     without = [word for name in names for word in ("--exclude", f"**::{name}")]
     common = ("--parallel", str(PARALLEL), *without)
-    # Nothing can be replaced or deleted where nothing stands; anywhere else the engine looks before it begins.
-    look = () if ground.record(stack).standing else ("--skip-preview",)
 
     def tell(done: int, seconds: float) -> None:
         full = room.full(ground.folders())
@@ -156,8 +156,14 @@ def _attempt(work: Work, stack: str, left_out: tuple[str, ...]) -> StackResult:
             raise room.FullDiskError("\n".join((f"{stack}：記録を書けないので止めました", *full)))
         work.progress(f"{stack}：操作 {done} 件まで終わりました（{seconds:.0f} 秒）")
 
+    # Nothing can be replaced, deleted or dropped where nothing stands; anywhere else the guard looks before.
+    if ground.record(stack).standing:
+        looked = running.run(stack, "preview", *common, *options, deadline_s=deadline_s, tell=tell)
+        _require_harmless(looked, stack, work.layout)
+        _require(looked, stack, "構築前の確認（pulumi preview）", deadline_s, ground)
     with recovery.attempt(ground, stack):
-        done = running.run(stack, "up", "--yes", *look, *common, *options, deadline_s=deadline_s, tell=tell)
+        # The preview just now was its preview: nobody else may work on these stacks meanwhile.
+        done = running.run(stack, "up", "--yes", "--skip-preview", *common, *options, deadline_s=deadline_s, tell=tell)
         _require(done, stack, "構築", deadline_s, ground)
     # Refreshed: without it the engine compares the program with its own record and calls a host that lost its
     # VMs, or a laboratory that was taken down since, built.
@@ -179,6 +185,20 @@ def _attempt(work: Work, stack: str, left_out: tuple[str, ...]) -> StackResult:
         + (f"。除いたホスト：{'、'.join(left_out)}" if left_out else "")
     )
     return result
+
+
+def _require_harmless(looked: Outcome, stack: str, layout: Layout) -> None:
+    """Raises RefusalError where the update would cut power, lose data, or be reported as done and never happen."""
+    if looked.timed_out:
+        return
+    try:
+        found = guard.of_update(preview.read(looked.events.read_bytes()), layout)
+    except (preview.PreviewError, OSError) as error:
+        if looked.returncode != 0:
+            return  # the engine's own errors say more
+        raise DeployError(f"{stack}：構築前の確認（pulumi preview）を読めません：{error}") from None
+    if found:
+        raise RefusalError("\n".join(f"{stack}：{each.line}" for each in found), unfit=True)
 
 
 def _require(outcome: Outcome, stack: str, step: str, deadline_s: float, ground: Ground) -> None:

@@ -12,11 +12,11 @@ from infra.admission import Deployed, Observations
 from infra.guarding import guard_words
 from infra.guarding.guard_words import Refusal, refusal_of
 from infra.guarding.preview import Change, Preview
-from infra.inspection.observed import HostObservation, Unreachable
+from infra.observing.observed import HostObservation, Unreachable
 from infra.refusal import RefusalError
 from layout import FolderError, layout_file
 from layout.folder import PlanFolder
-from layout.records import VmRecord
+from layout.records import Layout, VmRecord
 
 PRECIOUS = ("Domain", "Volume", "Pool")
 HARMLESS = frozenset({"same", "read", "refresh", "create", "import", "update"})
@@ -70,6 +70,24 @@ def judge(preview: Preview, plan: PlanFolder, seen: Observations | None = None) 
         notes += [f"ホスト「{each.host}」：{each.reason}" for each in seen.values() if isinstance(each, Unreachable)]
     changes = sum(change.op not in {"same", "read", "refresh"} for change in preview.changes)
     return Judgement(preview.stack, tuple(dict.fromkeys(_with_causes(refusals))), tuple(notes), changes)
+
+
+def of_update(preview: Preview, layout: Layout) -> tuple[Refusal, ...]:
+    """The part of the refusals that `kumiai deploy` needs before it updates a stack, whatever the hosts run.
+
+    What would be replaced or deleted, and edits of a VM that the provider would report as done and drop. The rest it
+    has looked at itself: folder and generations, places, pools and leftovers.
+    """
+    vms = {vm.id: vm for vm in layout.vms if vm.tenant == preview.stack}
+    found = []
+    for change in preview.changes:
+        if change.kind not in PRECIOUS:
+            continue
+        if change.op not in HARMLESS:
+            found.append(refusal_of(change, vms, layout.vms))
+        elif change.kind == "Domain" and change.op == "update" and set(change.keys) - IN_PLACE:
+            found.append(guard_words.of_dropped(change, vms))
+    return tuple(dict.fromkeys(_with_causes(found)))
 
 
 def hosts_to_ask(preview: Preview, plan: PlanFolder) -> frozenset[str]:

@@ -12,8 +12,8 @@ from datetime import datetime
 
 from infra import domain_xml
 from infra.admission import Observations, base_images, volume_of
-from infra.inspection.observed import Disk, Domain, HostObservation, Shape
 from infra.inspection.standing import Standing
+from infra.observing.observed import Disk, Domain, HostObservation, Shape, Unreachable
 from infra.refusal import some
 from layout.ports import port_name
 from layout.records import DiskRecord, HostRecord, Layout, VmRecord
@@ -153,7 +153,11 @@ def _of_vm(vm: VmRecord, wanted: Wanted, seen: Observations, uuid: str) -> Itera
     domain = here.domain(vm.id)
     if domain is None:
         renamed = next((each.name for each in here.domains if uuid and each.uuid == uuid), "")
-        yield _renamed(vm, renamed) if renamed else _missing(vm, here)
+        built = wanted.standing.domains().get(vm.id)
+        if built is not None and built.host != vm.host and isinstance(seen.get(built.host), Unreachable):
+            yield _out_of_reach(vm, built.host)
+        else:
+            yield _renamed(vm, renamed) if renamed else _missing(vm, here)
         return
     if uuid and uuid != domain.uuid:
         yield Difference(
@@ -179,6 +183,11 @@ def _renamed(vm: VmRecord, name: str) -> Difference:
         "missing", vm.host, vm.id, "名前", vm.id, f"{name}（手で改名されています）", "",
         f"停止してから kumiai deploy --adopt {vm.id} で戻します",
     )  # fmt: skip
+
+
+def _out_of_reach(vm: VmRecord, built: str) -> Difference:
+    found = f"なし（記録では {built} にあり、そのホストが答えません）"
+    return Difference("missing", vm.host, vm.id, "仮想サーバ", "あり", found, "restore-dead-host-vms")
 
 
 def _missing(vm: VmRecord, here: HostObservation) -> Difference:

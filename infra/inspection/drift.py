@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from infra import admission, settings
+from infra import admission, engine, settings
 from infra.admission import Observations
-from infra.deployment import engine
-from infra.inspection import differences, observation, standing
+from infra.inspection import differences, image_bytes, standing
 from infra.inspection.differences import Difference, Wanted
-from infra.inspection.observed import Unreachable
 from infra.inspection.standing import Standing
-from infra.recovery import checkpoint
+from infra.observing import observation
+from infra.observing.observed import Unreachable
+from infra.recovery import checkpoint, leftovers
 from infra.segmentation import check as network_check
+from layout.connections import Connection
 from layout.records import Layout
 from layout.uplinks import Uplinks, read_uplinks
 
@@ -50,21 +51,31 @@ def drift(
     state: Path,
     uplinks: Path | None = None,
     now: datetime | None = None,
+    images: bool = False,
     deadline_s: float = observation.DEADLINE_S,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Drift:
     """Compares the plan with Pulumi's records below `state`, with libvirt on every host, and with their networks.
 
-    `now` decides which of a VM's planned vCPU numbers counts. Raises RefusalError, EngineError and CheckpointError.
+    `now` decides which of a VM's planned vCPU numbers counts; `images` reads the bytes of base images too.
+    Raises FolderError, RefusalError, EngineError and CheckpointError.
     """
     stacks = admission.stack_names(layout)
     uris = {host.id: admission.uri_of(host, chosen) for host in layout.hosts}
+    # Read first: a mistake in a file is told before anybody is asked.
+    wires = None if uplinks is None else read_uplinks(uplinks)
+    gateways = network_check.gateways_beside(chosen.uris_file)
     recorded = recorded_in(state, stacks, progress)
     seen = observation.observe_all(uris, deadline_s=deadline_s)
     wanted = Wanted(layout, now or datetime.now(TOKYO), chosen.domain_type == "qemu", recorded)
     found = compare(wanted, seen)
+    if images:
+        held = image_bytes.digests(
+            image_bytes.copies(layout, layout.hosts, seen), leftovers.Hosts(uris), progress=progress
+        )
+        found += image_bytes.differences(held, layout, recorded)
     answering = {host: uri for host, uri in uris.items() if not isinstance(seen[host], Unreachable)}
-    more, notes = _of_networks(layout, uplinks, answering, chosen.uris_file)
+    more, notes = _of_networks(layout, wires, answering, gateways)
     if not recorded.outputs:
         notes = (*notes, f"{state}: Pulumi の状態がないので、計画と実機だけを比べました")
     down = {host: each.reason for host, each in seen.items() if isinstance(each, Unreachable)}
@@ -91,14 +102,13 @@ def recorded_in(state: Path, stacks: tuple[str, ...], progress: Callable[[str], 
 
 
 def _of_networks(
-    layout: Layout, uplinks: Path | None, uris: dict[str, str], uris_file: Path | None
+    layout: Layout, wires: Uplinks | None, uris: dict[str, str], gateways: Mapping[str, Connection]
 ) -> tuple[tuple[Difference, ...], tuple[str, ...]]:
-    if uplinks is None:
+    if wires is None:
         return (), ("アップリンクのファイルがないので、ネットワークの設定は調べていません（--uplinks）",)
-    wires: Uplinks = read_uplinks(uplinks)
     found: list[Difference] = []
     notes: list[str] = []
-    for answer in network_check.check(layout, wires, uris, network_check.gateways_beside(uris_file)):
+    for answer in network_check.check(layout, wires, uris, gateways):
         if answer.unknown:
             notes.append(f"{answer.name}：{answer.unknown}")
         found += [

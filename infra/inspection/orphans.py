@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterable
 
 from infra.admission import Observations
-from infra.inspection.observed import Domain, HostObservation
 from infra.inspection.standing import Standing
+from infra.observing.observed import Domain, HostObservation
 from infra.recovery import checkpoint
 from infra.recovery.checkpoint import Thing
 from infra.recovery.leftovers import SilentHostError

@@ -12,20 +12,22 @@ from datetime import datetime
 
 from infra import admission
 from infra.admission import BaseImage, Observations, base_images, volume_of
-from infra.inspection import differences
+from infra.inspection import differences, image_bytes
 from infra.inspection.differences import GIB, Wanted
-from infra.inspection.observed import HostObservation, Unreachable
 from infra.inspection.standing import Standing
+from infra.observing.observed import HostObservation, Unreachable
 from infra.recovery.checkpoint import Thing
 from infra.refusal import RefusalError, some
 from infra.settings import Settings
 from layout.records import HostRecord, Layout, VmRecord
 
 PROGRAMS = (("xsltproc", "xsltproc"), ("virsh", "libvirt-clients"))
-BLOCKING = ("uri", "double", "elsewhere", "missing", "uuid", "stopped", "snapshot")
+BLOCKING = ("uri", "double", "elsewhere", "missing", "uuid", "stopped", "snapshot", "disk-size")
 """Differences of `differences.find` upon which nothing is built. The others are drift, and hurt no building."""
 REPLACING = ("memory", "vcpu-max")
-"""Differences that the provider reads off the VM as it runs: the engine would have to replace it, which is refused."""
+"""Differences that the provider may read off the VM as it runs: the engine would have to replace it."""
+TOLD = ("vcpu", *REPLACING)
+"""Differences that are told where they stop nothing: vCPUs are raised, and memory given back, at other hours too."""
 MIB = 2**20
 SEED_BYTES = 2 * MIB
 VOLUME_BYTES = MIB
@@ -43,10 +45,11 @@ class Preflight:
 
 
 @dataclass(frozen=True)
-class Ground:
+class BuildingGround:
     """What preflight looks at: the plan and the stacks of it that are to be built, the records, the hosts.
 
-    `adopted` are VMs whose leftovers the engineer wants to keep; `unfinished` is what an interrupted run was making.
+    `adopted` are VMs whose leftovers the engineer wants to keep; `unfinished` is what an interrupted run was making;
+    `contents` are the digests of the base images that were read from the hosts.
     """
 
     layout: Layout
@@ -59,6 +62,7 @@ class Ground:
     now: datetime
     adopted: Collection[str] = ()
     unfinished: frozenset[Thing] = frozenset()
+    contents: Mapping[image_bytes.Copy, str] = field(default_factory=dict)
 
     def hosts(self) -> tuple[HostRecord, ...]:
         """The hosts that the stacks touch."""
@@ -79,7 +83,7 @@ class Ground:
         return tuple(vm for vm in self.vms() if vm.id not in known)
 
 
-def require(ground: Ground) -> tuple[str, ...]:
+def require(ground: BuildingGround) -> tuple[str, ...]:
     """The notes of a preflight without problems. Raises RefusalError with a line for each problem."""
     found = check(ground)
     if found.problems:
@@ -87,7 +91,7 @@ def require(ground: Ground) -> tuple[str, ...]:
     return found.notes
 
 
-def check(ground: Ground) -> Preflight:
+def check(ground: BuildingGround) -> Preflight:
     """Looks at everything, and asks nobody: what the hosts run was asked before."""
     problems = [*_programs(), *_lineage(ground)]
     notes: list[str] = []
@@ -100,7 +104,10 @@ def check(ground: Ground) -> Preflight:
             refused, told = _disk(host, there, ground)
             problems += refused
             notes += told
-    problems += _differences(ground)
+    problems += [each.line for each in image_bytes.differences(ground.contents, ground.layout, ground.standing)]
+    refused, told = _differences(ground)
+    problems += refused
+    notes += told
     problems += _orphans(ground)
     down = {host: each.reason for host, each in ground.seen.items() if isinstance(each, Unreachable)}
     for silent, reason in down.items():
@@ -117,7 +124,7 @@ def _programs() -> Iterator[str]:
             yield f"この計算機に {program} がありません（Debian のパッケージ：{package}）"
 
 
-def _lineage(ground: Ground) -> Iterator[str]:
+def _lineage(ground: BuildingGround) -> Iterator[str]:
     for name in ground.stacks:
         deployed = admission.Deployed(ground.standing.outputs.get(name, {}), frozenset())
         try:
@@ -127,7 +134,7 @@ def _lineage(ground: Ground) -> Iterator[str]:
             yield f"{name}：{refusal}"
 
 
-def _pools(host: HostRecord, there: HostObservation, ground: Ground) -> Iterator[str]:
+def _pools(host: HostRecord, there: HostObservation, ground: BuildingGround) -> Iterator[str]:
     made = f"{admission.HOSTS_PREFIX}{host.site}" in ground.stacks
     for pool in host.pools:
         found = there.pool(pool.name)
@@ -144,12 +151,8 @@ def _pools(host: HostRecord, there: HostObservation, ground: Ground) -> Iterator
             )
 
 
-def _images(host: HostRecord, there: HostObservation, ground: Ground) -> Iterator[str]:
-    """Base images that should be there, and are those that we have.
-
-    The bytes are compared by the images' digests here and in the record; on the host by the virtual size, which its
-    libvirt tells at once: reading gigabytes over ssh before each deployment would cost more than it finds.
-    """
+def _images(host: HostRecord, there: HostObservation, ground: BuildingGround) -> Iterator[str]:
+    """Base images that should be there, and are those that we have: by digest here, in the record, on the host."""
     recorded = ground.standing.volumes()
     hosts_stack = f"{admission.HOSTS_PREFIX}{host.site}"
     digests = ground.standing.outputs.get(hosts_stack, {}).get("images") or {}
@@ -189,7 +192,7 @@ def virtual_size(image: BaseImage) -> int | None:
     return int.from_bytes(header[24:32], "big") if header[:4] == b"QFI\xfb" and len(header) == 32 else None
 
 
-def _memory(host: HostRecord, there: HostObservation, ground: Ground) -> Iterator[str]:
+def _memory(host: HostRecord, there: HostObservation, ground: BuildingGround) -> Iterator[str]:
     new = [vm for vm in ground.fresh() if vm.host == host.id and ground.chosen.starts(vm.id)]
     needed = sum(vm.memory_mib for vm in new)
     if needed > there.memory_available_mib:
@@ -200,7 +203,7 @@ def _memory(host: HostRecord, there: HostObservation, ground: Ground) -> Iterato
         )
 
 
-def _disk(host: HostRecord, there: HostObservation, ground: Ground) -> tuple[list[str], list[str]]:
+def _disk(host: HostRecord, there: HostObservation, ground: BuildingGround) -> tuple[list[str], list[str]]:
     """Room for what is written at once, as a problem; room for what volumes may grow to, as a note."""
     problems, notes = [], []
     images = base_images(host.site, ground.layout)
@@ -232,25 +235,26 @@ def _disk(host: HostRecord, there: HostObservation, ground: Ground) -> tuple[lis
     return problems, notes
 
 
-def _differences(ground: Ground) -> Iterator[str]:
+def _differences(ground: BuildingGround) -> tuple[list[str], list[str]]:
+    """What the hosts run otherwise than planned: as problems, and as notes."""
+    problems: list[str] = []
+    notes: list[str] = []
     known = ground.standing.domains()
     mine = {vm.id for vm in ground.vms()}
     wanted = Wanted(ground.layout, ground.now, ground.chosen.domain_type == "qemu", ground.standing)
     for each in differences.find(wanted, ground.seen):
-        if (each.vm and each.vm not in mine) or each.vm in ground.adopted:
+        if each.kind not in (*BLOCKING, *TOLD) or (each.vm and each.vm not in mine) or each.vm in ground.adopted:
             continue
-        if each.kind in REPLACING:
-            if each.vm in known and _is_another_size(ground, each.vm):
-                yield f"{each.line}（このまま構築すると作り直しになるので、始めません）"
-            continue
-        if each.kind not in BLOCKING:
-            continue
-        if each.kind in {"missing", "stopped", "uuid"} and each.vm not in known:
+        if each.kind not in {"uri", "double", "elsewhere", "snapshot"} and each.vm not in known:
             continue  # it is to be made, or an orphan, of which more below
-        yield each.line
+        if each.kind in REPLACING and _is_another_size(ground, each.vm):
+            problems.append(f"{each.line}（このまま構築すると作り直しになるので、始めません）")
+        else:
+            (notes if each.kind in TOLD else problems).append(each.line)
+    return problems, notes
 
 
-def _is_another_size(ground: Ground, name: str) -> bool:
+def _is_another_size(ground: BuildingGround, name: str) -> bool:
     """Whether the VM's largest memory or number of vCPUs is not the plan's: what the provider compares.
 
     What it will have only after its next start, and memory that it was asked to give back, make no difference there.
@@ -261,7 +265,7 @@ def _is_another_size(ground: Ground, name: str) -> bool:
     return domain is not None and (domain.shape.memory_max_mib, domain.shape.vcpu_max) != (vm.memory_mib, vm.vcpu_max)
 
 
-def _orphans(ground: Ground) -> Iterator[str]:
+def _orphans(ground: BuildingGround) -> Iterator[str]:
     """Domains and volumes of VMs that are to be made, which are there already.
 
     The provider fails at such a domain, and takes such a volume as it is: with somebody's old data in it.
@@ -274,7 +278,7 @@ def _orphans(ground: Ground) -> Iterator[str]:
             yield from _orphans_of(vm, there, ground)
 
 
-def _orphans_of(vm: VmRecord, there: HostObservation, ground: Ground) -> Iterator[str]:
+def _orphans_of(vm: VmRecord, there: HostObservation, ground: BuildingGround) -> Iterator[str]:
     how = f"使うなら kumiai deploy --adopt {vm.id}、要らなければ kumiai deploy --remove-orphan"
     if there.domain(vm.id) is not None and not Thing(vm.host, "domain", "", vm.id).among(ground.unfinished):
         yield f"{vm.host}：仮想サーバ「{vm.id}」が、Pulumi の状態にないまま定義されています。{how} {vm.id}"

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from infra import admission
 from infra.admission import BaseImage, HostsStack
-from infra.deployment.engine import Engine
+from infra.engine import Engine
 from infra.recovery import checkpoint, intent, leftovers, room
 from infra.recovery.checkpoint import CheckpointError, Record, Thing
 from infra.recovery.intent import Intent

@@ -1,8 +1,8 @@
 """Isolation: what the hosts and gateways of a plan need for their networks, and whether they have it.
 
 Everything is denied between tenants and between segments; `flows` are the whole allow list (layout.reachability).
-Hosts keep networks apart and senders honest (segmentation_host), gateways let the flows through (segmentation_gateway),
-one script installs either, or tells how the machine differs (segmentation_script).
+Hosts keep networks apart and senders honest (`host`), gateways let the flows through (`gateway`); both are written in
+the words of `links` and `nft`. One script installs either, or tells how the machine differs (`script`).
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -13,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra import segmentation
-from infra.refusal import RefusalError
 from layout import FolderError, connections
 from layout.connections import Connection
 from layout.records import Layout
@@ -21,8 +19,6 @@ from layout.uplinks import Uplinks
 
 DEADLINE_S = 60.0
 AT_ONCE = 4
-SSH_FILE = "ssh.json"
-"""Beside the file of URIs: name -> {address, port, user, key_file, known_hosts}; gateways have no libvirt."""
 
 
 @dataclass(frozen=True)
@@ -56,22 +52,8 @@ def check(
 
 
 def gateways_beside(uris: Path | None) -> dict[str, Connection]:
-    """How machines without libvirt are reached, from the file beside the URIs, if any. Raises RefusalError."""
-    path = None if uris is None else uris.parent / SSH_FILE
-    if path is None or not path.is_file():
-        return {}
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return {
-            name: Connection(
-                host=name, uri="", transport="ssh", user=each.get("user", ""), address=each["address"],
-                port=int(each["port"]), socket="", key_file=each.get("key_file", ""),
-                known_hosts=each.get("known_hosts", ""),
-            )
-            for name, each in found.items()
-        }  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise RefusalError(f"{path}: 読めません（名前から address、port などへの JSON が必要です）") from None
+    """How machines without libvirt are reached, from the file beside the URIs, if any. Raises FolderError."""
+    return {} if uris is None else connections.read_logins(uris.parent / connections.SSH_FILE)
 
 
 def _connection(host: str, uri: str) -> Connection | None:

@@ -14,24 +14,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 from infra.refusal import RefusalError
-from infra.segmentation.parts import (
-    HostNetwork,
-    carrier,
-    carrier_line,
-    chain,
-    fresh,
-    joined,
-    named_set,
-    networks_of,
-    quoted,
-    require_uplink,
-    routed,
-    table,
-    tunnel_rules,
-    underlay_line,
-    underlay_of,
-    vxlan_line,
-)
+from infra.segmentation import links, nft
+from infra.segmentation.parts import HostNetwork, networks_of, routed
 from layout.reachability import Opening, openings, overlaps, subnet_of
 from layout.records import Layout, NetworkRecord
 from layout.uplinks import Uplink, Uplinks
@@ -71,30 +55,30 @@ def gateway_rules(layout: Layout, uplinks: Uplinks, site: str) -> HostNetwork:
         raise RefusalError(f"flows の {refused[0].number} 番目は開けません：{refused[0].refusal}{more}", unfit=True)
     _require_outside(found, uplinks)
     networks = routed(layout, site)
-    require_uplink(uplink, networks, gateway_name(site))
+    links.require_uplink(uplink, networks, gateway_name(site))
     hosts = [host.id for host in layout.hosts if host.site == site]
-    peers = underlay_of(uplinks, hosts, None)
+    peers = links.underlay_of(uplinks, hosts, None)
     # The addresses of gateways are allotted over all sites of the plan, so that a new uplink moves nobody.
     remotes = _remotes(layout, uplinks, site) if uplink.address else ()
     _require_transit(found, layout, site, remotes)
-    lines = [underlay_line(uplink, networks)]
+    lines = [links.underlay_line(uplink, networks)]
     for network in networks:
-        name = carrier(network, uplink)
-        lines.append(carrier_line(network, uplink, peers, master="-", mac=_mac(network.vni)))
+        name = links.carrier(network, uplink)
+        lines.append(links.carrier_line(network, uplink, peers, master="-", mac=_mac(network.vni)))
         lines.append(f"address {name} {network.gateway}/{subnet_of(network).prefixlen}")
     if remotes:
         own = _transit_address(layout, site)
         others = sorted(each.underlay for each in remotes)
         mac = _mac(TRANSIT_VNI)[:-2] + f"{int(own.rpartition('.')[2]):02x}"
-        lines.append(vxlan_line(TRANSIT, TRANSIT_VNI, uplink, TRANSIT_MTU, "-", "on", mac, others))
+        lines.append(links.vxlan_line(TRANSIT, TRANSIT_VNI, uplink, TRANSIT_MTU, "-", "on", mac, others))
         lines.append(f"address {TRANSIT} {own}/{TRANSIT_NETWORK.prefixlen}")
         lines += [
             f"route {subnet_of(network)} {each.next_hop} {TRANSIT}" for each in remotes for network in each.networks
         ]
     lines += ["setting net/ipv6/conf/all/forwarding 0", "setting net/ipv4/ip_forward 1"]
     tunnels_from = sorted({*peers, *(each.underlay for each in remotes)})
-    rules = fresh(("inet",)) + _table(networks, uplink, remotes, tunnels_from, _passing(found, layout, site))
-    return HostNetwork(gateway_name(site), "gateway", joined(lines), rules)
+    rules = nft.fresh(("inet",)) + _table(networks, uplink, remotes, tunnels_from, _passing(found, layout, site))
+    return HostNetwork(gateway_name(site), "gateway", links.joined(lines), rules)
 
 
 def _require_outside(found: Sequence[Opening], uplinks: Uplinks) -> None:
@@ -169,17 +153,17 @@ def _table(
     tunnels_from: Sequence[str],
     passing: Sequence[Opening],
 ) -> str:
-    ours = [carrier(network, uplink) for network in networks] + ([TRANSIT] if remotes else [])
-    return table(
+    ours = [links.carrier(network, uplink) for network in networks] + ([TRANSIT] if remotes else [])
+    return nft.table(
         "inet",
-        named_set("networks", "ifname", quoted(ours)),
-        named_set("peers", "ipv4_addr", tunnels_from),
-        chain(
+        nft.named_set("networks", "ifname", nft.quoted(ours)),
+        nft.named_set("peers", "ipv4_addr", tunnels_from),
+        nft.chain(
             "input",
-            ["iifname @networks counter drop", *tunnel_rules(uplink)],
+            ["iifname @networks counter drop", *nft.tunnel_rules(uplink)],
             "type filter hook input priority 0; policy accept;",
         ),
-        chain(
+        nft.chain(
             "forward",
             [
                 *_origins(networks, uplink, remotes),
@@ -198,7 +182,7 @@ def _origins(networks: Sequence[NetworkRecord], uplink: Uplink, remotes: Sequenc
     """A subnet's addresses come by its own device and by no other, whatever a sender writes into its packets."""
     rules = []
     for network in networks:
-        name, subnet = carrier(network, uplink), subnet_of(network)
+        name, subnet = links.carrier(network, uplink), subnet_of(network)
         rules.append(f'iifname "{name}" ip saddr != {subnet} counter drop')
         rules.append(f'iifname != "{name}" ip saddr {subnet} counter drop')
     remote = [str(subnet_of(network)) for each in remotes for network in each.networks]

@@ -10,25 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from infra.refusal import RefusalError
-from infra.segmentation.parts import (
-    HostNetwork,
-    Port,
-    carrier,
-    carrier_line,
-    chain,
-    fresh,
-    joined,
-    named_set,
-    networks_of,
-    ports_of,
-    quoted,
-    require_uplink,
-    routed,
-    table,
-    tunnel_rules,
-    underlay_line,
-    underlay_of,
-)
+from infra.segmentation import links, nft
+from infra.segmentation.parts import HostNetwork, Port, networks_of, ports_of, routed
 from layout.ports import PORT_PREFIX
 from layout.records import Layout, NetworkRecord
 from layout.uplinks import Uplink, Uplinks
@@ -45,44 +28,44 @@ def host_rules(layout: Layout, uplinks: Uplinks, host: str) -> HostNetwork:
     if uplink is None:
         raise RefusalError(f"ホスト「{host}」のアップリンクが uplinks.json にありません")
     networks = networks_of(layout, site)
-    require_uplink(uplink, networks, host)
+    links.require_uplink(uplink, networks, host)
     ports = ports_of(layout, networks)
     others = [each.id for each in layout.hosts if each.site == site and each.id != host]
-    lines = [underlay_line(uplink, networks)]
+    lines = [links.underlay_line(uplink, networks)]
     on_gateway = {network.id for network in routed(layout, site)}
     for network in networks:
-        peers = underlay_of(uplinks, others, site if network.id in on_gateway else None)
+        peers = links.underlay_of(uplinks, others, site if network.id in on_gateway else None)
         lines.append(f"bridge {network.bridge} {network.mtu}")
-        lines.append(carrier_line(network, uplink, peers, master=network.bridge))
+        lines.append(links.carrier_line(network, uplink, peers, master=network.bridge))
     lines += [f"port {port.name} {port.bridge}" for port in ports]
-    everybody = underlay_of(uplinks, others, site)
+    everybody = links.underlay_of(uplinks, others, site)
     rules = _bridge_table(networks, ports, uplink) + _inet_table(networks, uplink, everybody)
-    return HostNetwork(host, "host", joined(lines), fresh(("bridge", "inet")) + rules, ports)
+    return HostNetwork(host, "host", links.joined(lines), nft.fresh(("bridge", "inet")) + rules, ports)
 
 
 def _bridge_table(networks: Sequence[NetworkRecord], ports: Sequence[Port], uplink: Uplink) -> str:
-    carriers = [carrier(network, uplink) for network in networks]
+    carriers = [links.carrier(network, uplink) for network in networks]
     ours = f'iifname "{PORT_PREFIX}*"'
-    by_bridge: dict[str, list[str]] = {network.bridge: [carrier(network, uplink)] for network in networks}
+    by_bridge: dict[str, list[str]] = {network.bridge: [links.carrier(network, uplink)] for network in networks}
     for port in ports:
         by_bridge[port.bridge].append(port.name)
     chain_of = {network.bridge: f"vni{network.vni}" for network in networks}
     verdicts = [f'"{member}" : jump {chain_of[bridge]}' for bridge, members in by_bridge.items() for member in members]
-    return table(
+    return nft.table(
         "bridge",
-        named_set("carriers", "ifname", (f'"{name}"' for name in carriers)),
-        named_set("ports", "ifname . ether_addr", (f'"{port.name}" . {port.mac}' for port in ports)),
-        named_set(
+        nft.named_set("carriers", "ifname", (f'"{name}"' for name in carriers)),
+        nft.named_set("ports", "ifname . ether_addr", (f'"{port.name}" . {port.mac}' for port in ports)),
+        nft.named_set(
             "owners",
             "ifname . ether_addr . ipv4_addr",
             (f'"{port.name}" . {port.mac} . {port.address}' for port in ports),
         ),
         *(
-            chain(chain_of[bridge], [f"oifname {{ {', '.join(quoted(members))} }} accept", "counter drop"])
+            nft.chain(chain_of[bridge], [f"oifname {{ {', '.join(nft.quoted(members))} }} accept", "counter drop"])
             for bridge, members in by_bridge.items()
         ),
-        named_set("networks", "ifname : verdict", verdicts, what="map"),
-        chain(
+        nft.named_set("networks", "ifname : verdict", verdicts, what="map"),
+        nft.chain(
             "prerouting",
             [
                 f"iifname @carriers ether type {{ ip, arp, {RARP} }} accept",
@@ -95,12 +78,12 @@ def _bridge_table(networks: Sequence[NetworkRecord], ports: Sequence[Port], upli
             ],
             "type filter hook prerouting priority -300; policy accept;",
         ),
-        chain(
+        nft.chain(
             "forward",
             ["iifname vmap @networks", f'oifname "{PORT_PREFIX}*" counter drop', "oifname @carriers counter drop"],
             "type filter hook forward priority 0; policy accept;",
         ),
-        chain(
+        nft.chain(
             "input",
             [f"{ours} counter drop", "iifname @carriers counter drop"],
             "type filter hook input priority 0; policy accept;",
@@ -109,16 +92,16 @@ def _bridge_table(networks: Sequence[NetworkRecord], ports: Sequence[Port], upli
 
 
 def _inet_table(networks: Sequence[NetworkRecord], uplink: Uplink, peers: Sequence[str]) -> str:
-    return table(
+    return nft.table(
         "inet",
-        named_set("bridges", "ifname", (f'"{network.bridge}"' for network in networks)),
-        named_set("peers", "ipv4_addr", peers),
-        chain(
+        nft.named_set("bridges", "ifname", (f'"{network.bridge}"' for network in networks)),
+        nft.named_set("peers", "ipv4_addr", peers),
+        nft.chain(
             "input",
-            ["iifname @bridges counter drop", *tunnel_rules(uplink)],
+            ["iifname @bridges counter drop", *nft.tunnel_rules(uplink)],
             "type filter hook input priority 0; policy accept;",
         ),
-        chain(
+        nft.chain(
             "forward",
             ["iifname @bridges counter drop", "oifname @bridges counter drop"],
             "type filter hook forward priority 0; policy accept;",

@@ -12,9 +12,12 @@ from .view import View
 
 
 def check(view: View) -> Findings:
-    """Violations, per site that carries VMs: too few spare hosts, VMs on them, a host in use that fits on none."""
+    """Violations, per site that carries VMs: too few spare hosts, VMs on them, a host in use that fits on none.
+
+    How many there must be says the policy, or `run.json` of a plan with `--keep` that was asked to use some of them.
+    """
     found = Findings()
-    layout, policy = view.folder.layout, view.folder.estate.policy
+    layout = view.folder.layout
     kept_empty = {host.id for host in view.folder.estate.hosts if host.spare}
     on_host: dict[str, list[VmRecord]] = defaultdict(list)
     for vm in layout.vms:
@@ -23,15 +26,29 @@ def check(view: View) -> Findings:
         if host.spare and on_host[host.id]:
             found.add(f"ホスト {host.id}: 予備なのに VM {on_host[host.id][0].id} などがあります")
     for site in sorted({vm.site for vm in layout.vms}):
+        needed = _needed(view, site, found)
         reserve = [host for host in layout.hosts if host.site == site and host.spare and host.id not in kept_empty]
-        if len(reserve) < policy.spare_hosts:
-            found.add(f"拠点 {site}: 予備のホストが {len(reserve)} 台です（{policy.spare_hosts} 台が必要）")
-        if policy.spare_hosts:
+        if len(reserve) < needed:
+            found.add(f"拠点 {site}: 予備のホストが {len(reserve)} 台です（{needed} 台が必要）")
+        if needed:
             used = [host for host in layout.hosts if host.site == site and on_host[host.id]]
             found.add_all(
                 _no_room(view, used, on_host, [host for host in layout.hosts if host.site == site and host.spare])
             )
     return found
+
+
+def _needed(view: View, site: str, found: Findings) -> int:
+    """How many hosts of the site must be empty. A lower number than the policy's holds only where it can be meant."""
+    wanted = view.folder.estate.policy.spare_hosts
+    lowered = [each for each in view.folder.run.lowered_reserve if each.site == site]
+    if not lowered:
+        return wanted
+    (record, *more) = lowered
+    if more or record.wanted != wanted or not 0 <= record.kept < wanted or not view.folder.layout.lineage:
+        found.add(f"拠点 {site}: 予備を減らした記録（{record.wanted} → {record.kept} 台）が、構成や計画と合いません")
+        return wanted
+    return record.kept
 
 
 def _no_room(

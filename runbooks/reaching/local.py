@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import shlex
 import signal
@@ -12,9 +13,10 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 from runbooks.errors import ConflictError
-from runbooks.reaching.transport import GRACE_S, LOST, MOST_OUTPUT, Completed, Order, digest, wrapped
+from runbooks.reaching.transport import GRACE_S, LOST, MOST_OUTPUT, Completed, Order, wrapped
 
 HOUSE = Path(__file__).resolve().parents[2]
 
@@ -42,28 +44,37 @@ class Local:
     def run(self, order: Order) -> Completed:
         """Runs one command to its end; what does not end is killed with everything it started."""
         begun = time.monotonic()
-        process = subprocess.Popen(
-            ["sh", "-c", wrapped(order, root=os.geteuid() == 0)],
-            env=self._environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            # Ctrl-C is for us: the command ends as the runner decides.
-            start_new_session=True,
-        )
-        try:
-            out, err = process.communicate(order.stdin, timeout=order.deadline_s + order.lock_wait_s + GRACE_S)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            out, err = process.communicate()
+        # Files, not pipes: a runner that is killed must not take its command with it, which would die half-way at
+        # the next word that it says.
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            process = subprocess.Popen(
+                ["sh", "-c", wrapped(order, root=os.geteuid() == 0)],
+                env=self._environment(),
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=err,
+                # Ctrl-C is for us: the command ends as the runner decides.
+                start_new_session=True,
+            )
+            try:
+                process.communicate(order.stdin, timeout=order.deadline_s + order.lock_wait_s + GRACE_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
+            (said, more), (complained, worse) = _read(out), _read(err)
+            whole = hashlib.sha256()
+            for stream in (out, err):
+                stream.seek(0)
+                while block := stream.read(MOST_OUTPUT):
+                    whole.update(block)
         code = process.returncode
         return Completed(
             code if code >= 0 else LOST,
-            out[:MOST_OUTPUT].decode("utf-8", "replace"),
-            err[:MOST_OUTPUT].decode("utf-8", "replace"),
+            said,
+            complained,
             time.monotonic() - begun,
-            truncated=len(out) > MOST_OUTPUT or len(err) > MOST_OUTPUT,
-            digest=digest(out, err),
+            truncated=more or worse,
+            digest=whole.hexdigest(),
         )
 
     def hold(self, path: Path, holder: str) -> None:
@@ -94,3 +105,10 @@ class Local:
             "PATH": f"{self._programs.name}{os.pathsep}{path}",
             "PYTHONPATH": os.pathsep.join(modules),
         }
+
+
+def _read(stream: IO[bytes]) -> tuple[str, bool]:
+    """What is kept of an output, and whether there was more of it."""
+    stream.seek(0)
+    kept = stream.read(MOST_OUTPUT + 1)
+    return kept[:MOST_OUTPUT].decode("utf-8", "replace"), len(kept) > MOST_OUTPUT

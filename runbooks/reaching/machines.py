@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 
 from layout import connections
 from layout.errors import FolderError
-from runbooks.errors import ConflictError, UnreachableError
+from runbooks.errors import ConflictError, RunbookError, UnreachableError
 from runbooks.reaching.local import Local
 from runbooks.reaching.ssh import Connection, Login
 from runbooks.reaching.transport import LOCAL, Completed, Order
 from runbooks.text.names import Site
-
-SSH_FILE = "ssh.json"
 
 
 class Machines:
     """The real transport: connections are opened when they are first needed and kept until the end."""
 
     def __init__(self, site: Site, locks: Path) -> None:
+        self._logins = _logins(site)
         self._site = site
         self._locks = locks
         self._local = Local()
         self._open: dict[str, Connection] = {}
-        self._logins = read_logins(site.uris_file.parent / SSH_FILE) if site.uris_file else {}
 
     def run(self, machine: str, order: Order) -> Completed:
         """Runs one command to its end. Raises UnreachableError."""
@@ -61,7 +57,8 @@ def login_of(site: Site, machine: str) -> Login:
     uri = site.uris.get(machine) or (known.uri if known else "")
     if not uri:
         raise UnreachableError(
-            f"「{machine}」への接続方法がありません。--uris のファイルの隣の {SSH_FILE} に書いてください"
+            f"「{machine}」への接続方法がありません。検証環境なら --lab を付け、ほかは --uris のファイルの隣の "
+            f"{connections.SSH_FILE} に書いてください"
         )
     try:
         found = connections.parse(machine, uri)
@@ -69,33 +66,26 @@ def login_of(site: Site, machine: str) -> Login:
         raise UnreachableError(str(error)) from None
     if found.transport != "ssh":
         raise UnreachableError(
-            f"ホスト「{machine}」の URI（{uri[:80]}）では命令を送れません。qemu+ssh:// の URI か、"
-            f"隣の {SSH_FILE} が要ります"
+            f"ホスト「{machine}」の URI（{uri[:80]}）では命令を送れません。検証環境なら --lab を、ほかは --uris に "
+            f"qemu+ssh:// の URI を書いたファイルを指定してください（その隣の {connections.SSH_FILE} でもよい）"
         )
-    return Login(
-        machine, found.address, found.port or connections.SSH_PORT, found.user, found.key_file, found.known_hosts
-    )
+    return _login(machine, found)
 
 
-def read_logins(path: Path) -> dict[str, Login]:
-    """The logins of `ssh.json` (`{name: {address, port, user, key_file, known_hosts}}`); none without the file."""
-    try:
-        document: Mapping[str, Mapping[str, object]] = json.loads(path.read_text(encoding="utf-8"))
-        return {
-            name: Login(
-                name,
-                str(each["address"]),
-                int(str(each["port"])),
-                str(each["user"]),
-                str(each.get("key_file", "")),
-                str(each.get("known_hosts", "")),
-            )
-            for name, each in document.items()
-        }
-    except FileNotFoundError:
+def _logins(site: Site) -> dict[str, Login]:
+    """The logins of the file beside the URIs. Raises RunbookError where it is malformed."""
+    if site.uris_file is None:
         return {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UnreachableError(f"{path}: 接続方法として読めません（{error!r}）") from None
+    try:
+        found = connections.read_logins(site.uris_file.parent / connections.SSH_FILE)
+    except FolderError as error:
+        raise RunbookError(str(error)) from None
+    return {name: _login(name, each) for name, each in found.items()}
 
 
-__all__ = ["ConflictError", "Login", "Machines", "login_of", "read_logins"]
+def _login(machine: str, found: connections.Connection) -> Login:
+    port = found.port or connections.SSH_PORT
+    return Login(machine, found.address, port, found.user, found.key_file, found.known_hosts)
+
+
+__all__ = ["ConflictError", "Login", "Machines", "login_of"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 from dataclasses import dataclass
 from typing import Protocol
@@ -81,8 +80,3 @@ def wrapped(order: Order, *, root: bool) -> str:
         words = ["sudo", "-n", *words]
     # No exec: `timeout` kills itself with its command, and only a shell above it lives to say 137.
     return 'PATH="$PATH:/usr/sbin:/sbin" ' + shlex.join(words) + "; exit $?"
-
-
-def digest(stdout: bytes, stderr: bytes) -> str:
-    """sha256 over both streams."""
-    return hashlib.sha256(stdout + stderr).hexdigest()

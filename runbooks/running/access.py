@@ -24,6 +24,8 @@ class RunSummary:
     began: str
     ended: str = ""
     outcome: str = ""
+    dry_run: bool = False
+    """It only looked, however it ended."""
     commit: str = ""
     layout_digest: str = ""
     parameters: dict[str, str] = field(default_factory=dict)
@@ -63,14 +65,18 @@ def _take(runs: dict[str, RunSummary], entry: Entry) -> None:
             data["operator"],
             data["runbook"],
             data["at"],
+            dry_run=entry.kind == "rehearsal",
             commit=data["commit"],
             layout_digest=data["layout_digest"],
             parameters=dict(data["parameters"]),
+            hosts=list(data.get("hosts", ())),
+            vms=list(data.get("vms", ())),
+            tenants=list(data.get("tenants", ())),
         )
     known = runs.get(entry.run)
     if known is None:
         return
-    if entry.kind == "confirmed":
+    if entry.kind in ("confirmed", "looked_at"):
         known.hosts, known.vms, known.tenants = list(data["hosts"]), list(data["vms"]), list(data["tenants"])
     elif entry.kind == "command":
         known.commands.append({key: data[key] for key in ("at", "operator", "step", "phase", "machine", "command")})
@@ -105,8 +111,9 @@ def lines(found: Summary, *, commands: bool) -> Iterator[str]:
     if found.head:
         yield f"最新のハッシュ：{found.head}（別の場所に控えると、末尾の削除も見つけられます）"
     for each in found.runs:
+        name = f"{each.runbook}（下見）" if each.dry_run else each.runbook
         yield (
-            f"{each.began[:19].replace('T', ' ')}  {each.run}  {each.operator}  {each.runbook}  "
+            f"{each.began[:19].replace('T', ' ')}  {each.run}  {each.operator}  {name}  "
             f"{OUTCOMES.get(each.outcome, each.outcome)}"
         )
         given = " ".join(f"{name}={value}" for name, value in each.parameters.items())

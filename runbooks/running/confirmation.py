@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from runbooks.errors import RunbookError
 from runbooks.running.scope import target
 from runbooks.running.survey import Survey
+from runbooks.text import templates
 
 YES = "yes"
 MOST_NAMES = 20
@@ -36,6 +37,9 @@ def text(survey: Survey, operator: str) -> list[str]:
         f"  実行者　　　：{operator}",
     ]
     lines += [f"  破壊的な操作：{title}" for title in survey.destructive]
+    for found in (found for each in survey.all() for found in each.found if found.confirm):
+        told = found.current if isinstance(found.current, list) else [templates.plain(found.current)]
+        lines += [f"  {found.title}：", *(f"    {line}" for line in told)]
     texts = dict.fromkeys(
         step.confirm for each in survey.all() for step in each.scope.runbook.steps if step.confirm is not None
     )

@@ -11,8 +11,12 @@ _FORM = re.compile(r"[a-z][a-z0-9]*([._-][a-z0-9]+)*(@[a-z0-9.-]+)?")
 _SHARED_NAMES = """
 root admin administrator adm ops op operator operators oper user users guest test tester system sys staff team
 shared share common public infra infrastructure support maintenance maint kumiai center centre nobody anonymous
-daemon libvirt sysadmin webmaster postmaster sudo wheel sa kanri kyoyo unyo hoshu tantou tanto
+daemon libvirt sysadmin webmaster postmaster sudo wheel sa dba db backup helpdesk office desk night day shift duty
+demo sample example someone person owner manager leader dev devops sre noc it ict dc datacenter datacentre
+kanri kanrisha kyoyo unyo unyou hoshu tantou tanto tantousha tantosha kiban joho jouhou jimu jimukyoku denzan
+toban touban shokuin buka kacho kakari itaku gyosha gyousha
 """
+"""Names of roles, rooms and shifts, in English and in Japanese as people type it; one line may be added at any time."""
 SHARED = frozenset(_SHARED_NAMES.split())
 
 
@@ -25,8 +29,10 @@ def require(operator: str | None) -> str:
             f"実行者の ID「{operator[:64]}」の形が違います。英小文字、数字、. _ - で書いてください（例 yamada.h）"
         )
     name = operator.partition("@")[0]
-    if name in SHARED or re.sub(r"[._-]?[0-9]+$", "", name) in SHARED:
+    words = [word for part in re.split(r"[._-]", name) if (word := part.rstrip("0123456789"))]
+    if name in SHARED or all(word in SHARED for word in words):
         raise RunbookError(
-            f"実行者の ID「{operator}」は共用の名前です。操作の記録は個人ごとです。個人の ID を指定してください"
+            f"実行者の ID「{operator}」は共用の名前です。操作の記録は個人ごとです。"
+            "個人の ID を指定してください（例 yamada.h）"
         )
     return operator

@@ -14,6 +14,8 @@ from runbooks.running.session import Session, StepFailedError, explained
 from runbooks.text import templates
 from runbooks.text.records import Fact, Precondition
 
+UNKNOWN = "前に調べる事実が分からないので、調べていません"
+
 
 @dataclass(frozen=True)
 class Found:
@@ -28,6 +30,12 @@ class Found:
     wanted: Any = None
     is_fact: bool = True
     said: str = ""
+    unreachable: bool = False
+    """Nothing could be asked there; `said` is why."""
+    follows: bool = False
+    """Not asked, because a fact that it needs is not known: told there, not here."""
+    confirm: bool = False
+    """Whether it is told before the confirmation."""
 
 
 def collect(session: Session, scope: Scope, *, resumed: bool = False, rehearsing: bool = False) -> list[Found]:
@@ -40,36 +48,60 @@ def collect(session: Session, scope: Scope, *, resumed: bool = False, rehearsing
         session.pause()
         if isinstance(record, Precondition) and record.once and resumed:
             continue
-        values: list[tuple[Instance, Any]] = []
-        before = len(found)
-        for instance in instances(scope, record, resumed=resumed):
-            command = templates.command(record.run, instance.names)
-            phase = "fact" if isinstance(record, Fact) else "precondition"
-            try:
-                done = session.read(instance.key, phase, instance.machine, command, record.deadline_s)
-            except UnreachableError as error:
-                if not rehearsing:
-                    raise
-                fact = isinstance(record, Fact)
-                found.append(
-                    Found(instance.key, record.title, instance.machine, command, False, is_fact=fact, said=str(error))
-                )
-                continue
-            if isinstance(record, Fact):
-                one = _fact(session, record, instance, command, done, rehearsing=rehearsing)
-                values.append((instance, one.current))
-            else:
-                one = _precondition(record, instance, command, done)
-            found.append(one)
+        try:
+            told, values = _ask(session, scope, record, resumed=resumed, rehearsing=rehearsing)
+        except RunbookError:
+            if not rehearsing or all(each.holds for each in found):
+                raise
+            # It depends on a fact that could not be had, which is told where that was asked.
+            found.append(_unasked(record, record.id, "?", record.run, UNKNOWN, follows=True))
+            continue
+        found += told
         # While rehearsing, a fact that could not be had stays unknown, and so does what depends on it.
-        if isinstance(record, Fact) and all(each.holds for each in found[before:]):
+        if isinstance(record, Fact) and all(each.holds for each in told):
             scope.facts[record.id] = _gathered(values)
     return found
 
 
+def _ask(
+    session: Session, scope: Scope, record: Fact | Precondition, *, resumed: bool, rehearsing: bool
+) -> tuple[list[Found], list[tuple[Instance, Any]]]:
+    """One fact or precondition on every machine. Raises RunbookError, UnreachableError, StepFailedError."""
+    found: list[Found] = []
+    values: list[tuple[Instance, Any]] = []
+    for instance in instances(scope, record, resumed=resumed):
+        command = templates.command(record.run, instance.names)
+        phase = "fact" if isinstance(record, Fact) else "precondition"
+        try:
+            done = session.read(instance.key, phase, instance.machine, command, record.deadline_s)
+        except UnreachableError as error:
+            if not rehearsing:
+                raise
+            found.append(_unasked(record, instance.key, instance.machine, command, str(error), unreachable=True))
+            continue
+        if isinstance(record, Fact):
+            one = _fact(session, record, instance, command, done, rehearsing=rehearsing)
+            values.append((instance, one.current))
+        else:
+            one = _precondition(record, instance, command, done)
+        found.append(one)
+    return found, values
+
+
 def refusals(found: list[Found]) -> list[str]:
-    """One line per precondition that does not hold."""
-    return [f"{each.title}（{each.machine}）：{each.said}" for each in found if not each.is_fact and not each.holds]
+    """One line per fact that could not be had and per precondition that does not hold, where somebody was asked."""
+    broken = [each for each in found if not each.holds and not each.unreachable and not each.follows]
+    return [f"{each.title}（{each.machine}）{'を調べられません' * each.is_fact}：{each.said}" for each in broken]
+
+
+def _unasked(
+    record: Fact | Precondition, key: str, machine: str, command: str, why: str, *, unreachable: bool = False,
+    follows: bool = False,
+) -> Found:  # fmt: skip
+    is_fact = isinstance(record, Fact)
+    return Found(
+        key, record.title, machine, command, False, is_fact=is_fact, said=why, unreachable=unreachable, follows=follows
+    )
 
 
 def _fact(
@@ -88,7 +120,7 @@ def _fact(
             return Found(instance.key, record.title, instance.machine, command, False, wanted=wanted, said=str(error))
         raise StepFailedError(f"{record.title}（{instance.machine}）を調べられません：{error}") from None
     session.note("fact", step=instance.key, machine=instance.machine, value=value)
-    return Found(instance.key, record.title, instance.machine, command, True, value, wanted)
+    return Found(instance.key, record.title, instance.machine, command, True, value, wanted, confirm=record.confirm)
 
 
 def _precondition(record: Precondition, instance: Instance, command: str, done: Completed) -> Found:

@@ -12,6 +12,7 @@ from runbooks.running.survey import Planned, Survey
 from runbooks.text import templates
 
 STATES = {"done": "済み", "to do": "これから"}
+UNREACHABLE = "届かないので分からない"  # why is said once per machine, at the top
 
 
 def lines(survey: Survey, depth: int = 0) -> Iterator[str]:
@@ -21,13 +22,14 @@ def lines(survey: Survey, depth: int = 0) -> Iterator[str]:
     yield f"{pad}{header.title}（{survey.scope.runbook.name}）　影響：{header.impact}"
     facts = [each for each in survey.found if each.is_fact]
     for each in facts:
-        now = _value(each.current) if each.holds else f"不明（{each.said}）"
+        now = _value(each.current) if each.holds else f"不明（{UNREACHABLE if each.unreachable else each.said}）"
         wanted = "" if each.wanted is None else f" → {_value(each.wanted)}"
         same = "（同じ）" if each.holds and each.wanted is not None and each.current == each.wanted else ""
         yield f"{pad}  事実　{each.machine}：{each.title}：{now}{wanted}{same}"
     for each in survey.found:
         if not each.is_fact:
-            holds = "満たす" if each.holds else f"満たさない — {each.said}"
+            broken = each.said if each.follows else f"満たさない — {each.said}"
+            holds = "満たす" if each.holds else UNREACHABLE if each.unreachable else broken
             yield f"{pad}  前提　{each.machine}：{each.title}：{holds}"
     for number, step in enumerate(survey.steps, 1):
         if isinstance(step, Survey):
@@ -40,7 +42,8 @@ def lines(survey: Survey, depth: int = 0) -> Iterator[str]:
 def _step(step: Planned, number: int, pad: str) -> Iterator[str]:
     item = f"{step.item}、" if step.item else ""
     mark = "【破壊的】" if step.destructive else ""
-    yield f"{pad}  {number}. {mark}{step.title}（{item}{step.machine}）：{STATES.get(step.state, step.state)}"
+    state = UNREACHABLE if step.unreachable else STATES.get(step.state, step.state)
+    yield f"{pad}  {number}. {mark}{step.title}（{item}{step.machine}）：{state}"
     secret = f"　（標準入力：秘密「{step.secret}」）" if step.secret else ""
     secret += f"　（標準入力：{step.input_from} の出力）" if step.input_from else ""
     for name, command in (

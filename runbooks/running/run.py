@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets as random_source
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from runbooks.running import confirmation, resume, scope, survey
 from runbooks.running.confirmation import Consent
 from runbooks.running.journal import Journal
 from runbooks.running.provenance import commit
-from runbooks.running.scope import Scope
+from runbooks.running.scope import Reach, Scope
 from runbooks.running.session import RefusedError, Session, StepFailedError, StoppedError
 from runbooks.running.steps import Past, Walk, roll_back
 from runbooks.running.survey import Survey
@@ -24,7 +24,9 @@ from runbooks.text.library import Library
 from runbooks.text.names import Site, built_in
 
 Outcome = Literal["done", "failed", "refused", "stopped", "rehearsed", "rolled back"]
-LAYOUT_FILE = "layout.json"
+SILENT_HOST = (
+    "壊れて答えないホストなら：電源を入れて戻れば手順書 restart-host-vms、二度と戻らなければ restore-dead-host-vms です"
+)
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ def carry_out(
             runbook.header.deadline_s,
         )
         try:
+            touched = scope.accessed(scope.reach(top), site.layout)
             session.note(
                 "resumed" if past else "rehearsal" if request.dry_run else "started",
                 runbook=runbook.name,
@@ -102,6 +105,8 @@ def carry_out(
                 commit=commit(),
                 parameters=given,
                 now=names["now"],
+                # From the first line on: a look at somebody's systems is an access, also when nothing comes of it.
+                **asdict(touched),
             )
             result = _ended(request, session, library, top, names, consent, past)
             session.note("ended", outcome=result.outcome, lines=[session.black(line) for line in result.lines])
@@ -124,6 +129,7 @@ def _ended(
     try:
         if request.dry_run:
             seen = survey.look(session, library, top, names, rehearsing=True)
+            _note_reach(session, seen)
             return Result("rehearsed", session.run, seen.refusals, seen)
         session.transport.hold("local", session.run, f"{request.operator} {session.run}", 0)
         session.lock(list(scope.reach(top).hosts))
@@ -132,8 +138,12 @@ def _ended(
             walk.undo = list(past.order)
             roll_back(session, walk.undo)
             return Result("rolled back", session.run)
-        seen = survey.look(session, library, top, names, resumed=past is not None)
+        if past is not None:
+            _wait_for_orphans(session, past)
+        # What is asked once may be left out only where it was asked: a run that changed nothing may have ended before.
+        seen = survey.look(session, library, top, names, resumed=past is not None and bool(past.past.facts))
         if seen.refusals:
+            _note_reach(session, seen)
             raise RefusedError(seen.refusals)  # noqa: TRY301 - all refusals end in one place
         session.lock(list(seen.reach.hosts))
         _agree(session, seen, consent)
@@ -141,7 +151,10 @@ def _ended(
         walk.run(top)
     except RefusedError as error:
         return Result("refused", session.run, error.lines, seen)
-    except (ConflictError, UnreachableError, StepFailedError) as error:
+    except UnreachableError as error:
+        lines = [*str(error).splitlines(), SILENT_HOST]
+        return Result("failed", session.run, lines, seen, walk.applied, walk.skipped)
+    except (ConflictError, StepFailedError) as error:
         return Result("failed", session.run, str(error).splitlines(), seen, walk.applied, walk.skipped)
     except StoppedError:
         return Result("stopped", session.run, [], seen, walk.applied, walk.skipped)
@@ -150,8 +163,15 @@ def _ended(
     return Result("done", session.run, [], seen, walk.applied, walk.skipped)
 
 
+def _wait_for_orphans(session: Session, past: resume.Earlier) -> None:
+    """Waits for the command that a runner left behind when it was killed: what is seen meanwhile is no answer."""
+    for each in past.order:
+        if each.key not in past.past.done:
+            session.lock([each.machine])
+            session.wait_for_change(each.key, each.machine, each.deadline_s, sudo=each.sudo)
+
+
 def _agree(session: Session, seen: Survey, consent: Consent) -> None:
-    reach = seen.reach
     for line in confirmation.text(seen, session.operator):
         session.tell(line)
     try:
@@ -160,7 +180,16 @@ def _agree(session: Session, seen: Survey, consent: Consent) -> None:
         session.note("not_confirmed", reason=str(error))
         session.note("ended", outcome="not confirmed", lines=[str(error)])
         raise
-    session.note("confirmed", how=how, hosts=reach.hosts, vms=reach.vms, tenants=reach.tenants)
+    session.note("confirmed", how=how, **asdict(_accessed(seen)))
+
+
+def _note_reach(session: Session, seen: Survey) -> None:
+    """Whose systems a run that changes nothing has looked at, the runbooks that it would have called included."""
+    session.note("looked_at", **asdict(_accessed(seen)))
+
+
+def _accessed(seen: Survey) -> Reach:
+    return scope.accessed(seen.reach, seen.scope.names["layout"])
 
 
 def _run_id() -> str:

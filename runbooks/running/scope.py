@@ -134,6 +134,12 @@ def reach(scope: Scope) -> Reach:
     )
 
 
+def accessed(reached: Reach, layout: Layout) -> Reach:
+    """The same for the access record: whoever owns a VM of it is named, whether his service may notice or not."""
+    owners = tuple(vm.tenant for vm in layout.vms if vm.id in reached.vms and vm.tenant)
+    return reached.joined(Reach((), (), owners))
+
+
 def _flat(scope: Scope, expressions: tuple[str, ...]) -> Iterator[Any]:
     for expression in expressions:
         found = scope.value(expression)

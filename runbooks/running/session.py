@@ -123,9 +123,20 @@ class Session:
         """A command that changes something, alone on its machine. Raises as `read`."""
         # A rollback may always take its time: half-way is the worst place.
         seconds = deadline_s if phase == "rollback" else self._left(deadline_s)
-        path = CHANGE_LOCK if machine != LOCAL else str(self.journal.folder / "locks" / f"{self.run}.change")
-        order = Order(command, seconds, stdin=stdin, sudo=sudo, lock=path, lock_wait_s=int(seconds) + 10)
+        order = self._alone(machine, command, seconds, stdin=stdin, sudo=sudo)
         return self._do(key, phase, machine, order, keep=keep)
+
+    def wait_for_change(self, key: str, machine: str, deadline_s: float, *, sudo: bool = False) -> None:
+        """Waits for a command that changes the machine and has outlived its runner. Raises as `read`, and
+        StepFailedError where it does not end within its deadline.
+        """
+        done = self._do(key, "wait", machine, self._alone(machine, "true", self._left(deadline_s), sudo=sudo))
+        if done.code != 0:
+            raise StepFailedError(explained(done, deadline_s))
+
+    def _alone(self, machine: str, command: str, seconds: float, *, stdin: bytes = b"", sudo: bool = False) -> Order:
+        path = CHANGE_LOCK if machine != LOCAL else str(self.journal.folder / "locks" / f"{self.run}.change")
+        return Order(command, seconds, stdin=stdin, sudo=sudo, lock=path, lock_wait_s=int(seconds) + 10)
 
     def _left(self, deadline_s: float) -> float:
         left = self.ends - self.clock()

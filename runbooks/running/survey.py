@@ -34,6 +34,7 @@ class Planned:
     destructive: bool
     state: str
     """`done`, `to do`, or why nobody knows."""
+    unreachable: bool = False
 
 
 @dataclass
@@ -65,8 +66,15 @@ class Survey:
 
     @property
     def refusals(self) -> list[str]:
-        """Every precondition that does not hold, of all of it."""
-        return [line for each in self.all() for line in readings.refusals(each.found)]
+        """Every machine that cannot be reached, once, and every precondition that does not hold, of all of it."""
+        broken = [line for each in self.all() for line in readings.refusals(each.found)]
+        return [*dict.fromkeys(self.unreachable.values()), *broken]
+
+    @property
+    def unreachable(self) -> dict[str, str]:
+        """Machine -> why nothing could be asked there."""
+        asked = {found.machine: found.said for each in self.all() for found in each.found if found.unreachable}
+        return asked | {step.machine: step.state for step in self.planned if step.unreachable}
 
     @property
     def planned(self) -> list[Planned]:
@@ -107,22 +115,23 @@ def look(
         except RunbookError as error:
             if not rehearsing:
                 raise
-            # A fact could not be had: what depends on it cannot be shown.
+            # A fact could not be had, which is told where it was asked: what depends on it cannot be shown.
+            why = str(error) if all(each.holds for each in seen.found) else readings.UNKNOWN
             seen.steps.append(
-                Planned(step.id, step.title, "", "?", "", "", "", "", "", "", "", step.destructive, f"不明：{error}")
+                Planned(step.id, step.title, "", "?", "", "", "", "", "", "", "", step.destructive, f"不明：{why}")
             )
     return seen
 
 
 def _planned(session: Session, step: Step, instance: Instance, *, rehearsing: bool) -> Planned:
     made = ready(step, instance)
-    state = "to do"
+    state, unreachable = "to do", False
     if rehearsing:
         try:
             done = made.read(session, "check", made.check, made.data(session))
             state = {0: "done", 1: "to do"}.get(done.code) or explained(done, step.deadline_s)
         except (UnreachableError, StepFailedError) as error:
-            state = str(error)
+            state, unreachable = str(error), isinstance(error, UnreachableError)
     return Planned(
         instance.key,
         step.title,
@@ -137,4 +146,5 @@ def _planned(session: Session, step: Step, instance: Instance, *, rehearsing: bo
         made.input_from,
         step.destructive,
         state,
+        unreachable,
     )

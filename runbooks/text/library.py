@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from runbooks.text.reader import read
 from runbooks.text.records import Runbook
 
 FOLDER = Path(__file__).resolve().parents[1]
+NO_RUNBOOKS = ("README.md",)
+"""What else may lie in a folder of runbooks."""
 
 
 class Library:
@@ -25,17 +28,26 @@ class Library:
 
     def names(self) -> tuple[str, ...]:
         """The names of all runbooks."""
-        return tuple(sorted(path.stem for path in self.folder.glob("*.md")))
+        return tuple(sorted(path.stem for path in self.folder.glob("*.md") if path.name not in NO_RUNBOOKS))
 
     def get(self, name: str) -> Runbook:
         """The runbook of that name, it and those it calls checked. Raises RunbookError, EstateErrors."""
         if name not in self._read:
             path = self.folder / f"{name}.md"
-            if not path.is_file() or path.parent != self.folder:
-                raise RunbookError(f"運用手順書「{name[:80]}」はありません。あるもの: {'、'.join(self.names())}")
+            if name not in self.names():
+                raise RunbookError(f"運用手順書「{name[:80]}」はありません。{self._hint(name)}")
             self._read[name] = read(path)
             self._require_calls(self._read[name], path)
         return self._read[name]
+
+    def _hint(self, name: str) -> str:
+        """The names that look like this one, or share a word with it, and where all of them are."""
+        given = name[:80].lower()
+        near = difflib.get_close_matches(given, self.names(), n=3, cutoff=0.6)
+        words = set(given.split("-"))
+        near += [each for each in self.names() if each not in near and words & set(each.split("-"))]
+        said = f"もしかして: {'、'.join(near[:3])}。" if near else ""
+        return f"{said}一覧は kumiai runbook list で見られます"
 
     def _require_calls(self, runbook: Runbook, path: Path) -> None:
         """Raises EstateErrors where a step calls a runbook that is not there, itself, or with other parameters."""

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from estate.problems import shown
+from layout.errors import FolderError
+from layout.folder import read_planned
 from layout.records import Layout
 from runbooks.errors import RunbookError, Value
 from runbooks.text import templates
@@ -19,28 +21,33 @@ LONGEST_TEXT = 400
 TYPES = {
     "vm": "仮想サーバ", "host": "ホスト", "tenant": "団体", "site": "拠点", "network": "ネットワーク",
     "integer": "整数",    "text": "文字列", "date": "日付", "path": "パス", "size_gib": "容量（GiB）",
+    "plan": "計画フォルダー",
 }  # fmt: skip
 
 
 def bind(header: Header, given: Mapping[str, str], layout: Layout, names: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters' values in the order of the header. Raises RunbookError with every mistake.
+    """The parameters' values in the order of the header. Raises RunbookError with every mistake of the operator's.
 
     A VM, host or network is its record, a tenant or site its id.
     """
-    wrong = [
-        f"引数「{name}」はありません。使えるもの: {'、'.join(header.parameters) or 'なし'}"
-        for name in given
-        if name not in header.parameters
-    ]
+    wrong: list[str] = []
+    meant: set[str] = set()
+    for unknown in (name for name in given if name not in header.parameters):
+        near = difflib.get_close_matches(unknown[:80], header.parameters, n=1, cutoff=0.6)
+        meant.update(near)
+        hint = f"もしかして: {shown(near[0])}。" if near else ""
+        wrong.append(f"引数「{unknown[:80]}」はありません。{hint}使えるもの: {'、'.join(header.parameters) or 'なし'}")
     values: dict[str, Any] = {}
     for name, parameter in header.parameters.items():
         try:
             if name in given:
                 values[name] = parse(parameter, given[name], layout)
             elif parameter.default is not None:
+                if wrong:
+                    continue  # it may rest on a value that is wrong: its own complaint would only follow from that
                 found = templates.value(parameter.default, {**names, **values})
                 values[name] = parse(parameter, templates.plain(found), layout)
-            else:
+            elif name not in meant:
                 raise RunbookError(f"必須です（{parameter.help}）。--param {name}=… を付けてください")  # noqa: TRY301
         except RunbookError as error:
             wrong.append(f"引数「{name}」: {error}")
@@ -129,7 +136,18 @@ def _path(text: str, layout: Layout) -> str:
     return str(path if path.is_absolute() else Path.cwd() / path)
 
 
+def _plan(text: str, layout: Layout) -> str:
+    """The path of another plan folder, which must be sound: commands read it later, when hosts are changed already."""
+    path = _path(text, layout)
+    try:
+        read_planned(Path(path))
+    except FolderError as error:
+        raise RunbookError(f"{shown(text)} は計画フォルダーとして使えません（{error}）") from None
+    return path
+
+
 _READERS = {
     "vm": _vm, "host": _host, "tenant": _tenant, "site": _site, "network": _network, "integer": _integer,
     "text": _text, "date": _date, "path": _path, "size_gib": _size,
+    "plan": _plan,
 }  # fmt: skip

@@ -10,7 +10,9 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-ParameterType = Literal["vm", "host", "tenant", "site", "network", "integer", "text", "date", "path", "size_gib"]
+ParameterType = Literal[
+    "vm", "host", "tenant", "site", "network", "integer", "text", "date", "path", "size_gib", "plan"
+]
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 """A name in templates."""
 Label = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
@@ -95,6 +97,8 @@ class Fact(Reading):
     """Expression: what it is to be afterwards, for the table "current against wanted"."""
     default: Expression | None = None
     """Expression: the value where the command fails. Without it a failing command ends the run."""
+    confirm: bool = False
+    """Whether its value is told before the confirmation: what the operator must know to agree."""
 
 
 class Precondition(Reading):

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError, Undefined, nodes
+from jinja2 import StrictUndefined, Template, TemplateError, Undefined, nodes
 from jinja2 import meta as jinja_meta
 from jinja2.sandbox import SandboxedEnvironment
 from pydantic import BaseModel
@@ -78,7 +79,7 @@ def text(template: str, names: Mapping[str, Any]) -> str:
 def value(expression: str, names: Mapping[str, Any]) -> Value:
     """The value of an expression. Raises RunbookError."""
     try:
-        found = _TEXTS.compile_expression(expression, undefined_to_none=False)(**names)
+        found = _expression(expression)(**names)
     except RunbookError:
         raise
     except Exception as error:
@@ -88,9 +89,19 @@ def value(expression: str, names: Mapping[str, Any]) -> Value:
     return found
 
 
+@lru_cache(maxsize=4096)
+def _expression(expression: str) -> Callable[..., Value]:
+    return _TEXTS.compile_expression(expression, undefined_to_none=False)
+
+
+@lru_cache(maxsize=4096)
+def _template(environment: SandboxedEnvironment, template: str) -> Template:
+    return environment.from_string(template)
+
+
 def _rendered(environment: SandboxedEnvironment, template: str, names: Mapping[str, Any]) -> str:
     try:
-        return environment.from_string(template).render(**names)
+        return _template(environment, template).render(**names)
     except RunbookError:
         raise
     except Exception as error:

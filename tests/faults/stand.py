@@ -35,7 +35,7 @@ TARGETS = {
     "provider": "pulumi-resource",
 }
 EVERYTHING = "everything"
-OPERATOR = ("--operator", "kiban-01")
+OPERATOR = ("--operator", "sato.k")
 DEADLINE_S = 600
 BOOT_S = 240
 

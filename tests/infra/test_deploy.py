@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from infra import admission
-from infra.deployment import deploy, engine, stacks
-from infra.deployment.engine import Engine
+from infra import admission, engine
+from infra.deployment import deploy, stacks
 from infra.deployment.stacks import DeployError, Down, StackResult
+from infra.engine import Engine
 from infra.refusal import RefusalError
 from tests.infra import plans
 

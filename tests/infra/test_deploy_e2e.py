@@ -19,6 +19,7 @@ from lab import processes
 from lab import state as lab_state
 from layout.folder import PlanFolder
 from tests.infra import plans
+from tests.processes import watched_argv
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("lab")]
 
@@ -82,17 +83,6 @@ def hosts(tmp_path_factory):
             yield Hosts(root, plan, running)
         finally:
             lab.down(root / "lab")
-
-
-def watched_argv(stop: threading.Event, seen: set[bytes]) -> None:
-    """Collects the command lines of all processes, again and again, as `ps` would show them."""
-    while not stop.wait(0.02):
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    seen.add((entry / "cmdline").read_bytes())
-                except OSError:  # it ended between the list and the look
-                    continue
 
 
 def test_planted_secrets_come_out_nowhere_and_a_stack_reads_only_its_own(hosts):

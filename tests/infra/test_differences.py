@@ -13,9 +13,10 @@ from hypothesis import strategies as some
 
 from infra import admission
 from infra.admission import Deployed
-from infra.inspection import differences, observation, observed, preflight, standing
-from infra.inspection.observed import Disk, HostObservation, Nic, ObservationError, Pool, Unreachable, Volume
+from infra.inspection import differences, preflight, standing
 from infra.inspection.standing import Resource, Standing
+from infra.observing import observation, observed
+from infra.observing.observed import Disk, HostObservation, Nic, ObservationError, Pool, Unreachable, Volume
 from infra.recovery.checkpoint import CheckpointError, Thing
 from infra.refusal import RefusalError
 from infra.settings import Settings
@@ -329,7 +330,7 @@ def test_records_that_do_not_agree_with_the_plan(plan):
 
 
 def ground(plan, **changes):
-    made = preflight.Ground(
+    made = preflight.BuildingGround(
         plan.layout, plan.layout_digest, ["hosts-dc", "t00"], Settings(plan.path, "qemu"), state_of(plan),
         seen_of(plan), {}, NOW,
     )  # fmt: skip
@@ -383,6 +384,31 @@ def test_a_vm_of_another_size_than_planned_would_be_replaced(plan, size):
 
 def test_memory_that_a_vm_gave_back_stops_no_deployment(plan):
     assert problems(ground(plan, seen=reshape(seen_of(plan), "kvm01", AP1, memory_mib=64))) == ()
+    checked = preflight.check(ground(plan, seen=reshape(seen_of(plan), "kvm01", AP1, memory_mib=64)))
+    assert [note for note in checked.notes if AP1 in note and "resize-memory" in note]
+
+
+def test_a_disk_that_is_smaller_than_planned_is_refused_with_its_runbook(plan):
+    seen = seen_of(plan)
+    there = seen["kvm01"]
+    small = [
+        replace(each, volumes=tuple(
+            replace(volume, capacity=volume.capacity // 2) if volume.name == f"{AP1}-data" else volume
+            for volume in each.volumes
+        ))
+        for each in there.pools
+    ]  # fmt: skip
+    (line,) = problems(ground(plan, seen={**seen, "kvm01": replace(there, pools=tuple(small))}))
+    assert AP1 in line
+    assert "運用手順書 grow-disk" in line
+
+
+@pytest.mark.parametrize(("vcpu", "runbook"), [(2, "raise-vcpu"), (6, "restore-vcpu")])
+def test_another_number_of_vcpus_is_told_with_its_runbook_and_stops_nothing(plan, vcpu, runbook):
+    checked = preflight.check(ground(plan, seen=reshape(seen_of(plan), "kvm01", AP1, vcpu=vcpu)))
+    assert checked.problems == ()
+    (note,) = checked.notes
+    assert f"運用手順書 {runbook}" in note
 
 
 def test_a_host_that_is_down_is_told_apart(plan):

@@ -33,11 +33,11 @@ class Centre:
     lab: object
     uris_file: Path
 
-    def drift(self, plan=None, uris=None, networks=False):
+    def drift(self, plan=None, uris=None, networks=False, images=False):
         plan = plan or self.plan
         chosen = settings.Settings(plan.path, "qemu", uris or self.uris, self.uris_file)
         wires = self.root / "lab" / "uplinks.json" if networks else None
-        return drift.drift(plan.layout, chosen, state=self.root / "state", uplinks=wires)
+        return drift.drift(plan.layout, chosen, state=self.root / "state", uplinks=wires, images=images)
 
     @property
     def uris(self):
@@ -119,6 +119,29 @@ def test_a_deployed_plan_has_no_drift(centre):
     assert lines(found) == []
     assert found.verdict == "判定：差分なし — 仮想サーバ 3 台が計画のとおりです"
     assert any("アップリンク" in note for note in found.notes)
+
+
+FLIP = """
+from pathlib import Path
+file = Path("/var/lib/libvirt/images/guest.qcow2")
+content = bytearray(file.read_bytes())
+content[-1] ^= 1
+with file.open("r+b") as open_file:
+    open_file.write(content)
+"""
+
+
+def test_one_byte_of_a_base_image(centre):
+    assert lines(centre.drift(images=True)) == []
+    centre.ssh("kvm02", "python3", "-", text=FLIP)
+    try:
+        assert kinds(centre.drift()) == []  # all that libvirt tells of it is right
+        assert kinds(centre.drift(images=True)) == [("image", "kvm02", "")]
+        said = refused(centre)
+        assert [word for word in ("kvm02", "guest", "内容", "restore-vm") if word not in said] == []
+    finally:
+        centre.ssh("kvm02", "python3", "-", text=FLIP)
+    centre.deploy()
 
 
 def test_network_rules_that_somebody_dropped_and_a_gateway(centre):

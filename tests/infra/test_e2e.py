@@ -14,8 +14,8 @@ from xml.etree import ElementTree
 import pytest
 
 import lab
-from infra import seed
-from infra.deployment import deploy, engine
+from infra import engine, seed
+from infra.deployment import deploy
 from infra.refusal import RefusalError
 from lab import state as lab_state
 from tests.infra import plans

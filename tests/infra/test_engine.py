@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from infra.deployment import engine
-from infra.deployment.engine import Engine, EngineError
+from infra import engine
+from infra.engine import Engine, EngineError
 
 URN = "urn:pulumi:t00::kumiai::kumiai:infra:VirtualMachine$libvirt:index/domain:Domain::t00-ap-01"
 PROVIDER = "urn:pulumi:t00::kumiai::pulumi:providers:libvirt::kvm01::0b8f"

@@ -11,7 +11,7 @@ from hypothesis import strategies as some
 
 from infra.guarding import guard, preview
 from infra.guarding.preview import PreviewError
-from infra.inspection.observed import Disk, Domain, HostObservation, Pool, Shape, Unreachable, Volume
+from infra.observing.observed import Disk, Domain, HostObservation, Pool, Shape, Unreachable, Volume
 from tests.infra import plans, previews
 
 CASES = {case["name"]: case for case in previews.cases()}

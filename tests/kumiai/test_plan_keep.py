@@ -1,13 +1,12 @@
 """`kumiai plan --keep`."""
 
-import json
-
 import pytest
 
 from kumiai.plan import _moves
 from kumiai.terminal import RefusedError
 from layout import folder
 from tests.kumiai.conftest import LAB, all_files
+from tests.kumiai.spoilt import CASES, spoil
 
 
 @pytest.fixture
@@ -95,29 +94,6 @@ def test_the_plan_of_another_estate_is_refused(ask, first, lab_plan, tmp_path):
     assert not (tmp_path / "second").exists()
 
 
-def spoilt(document, case):
-    """The layout with one thing of the issue's list wrong."""
-    vms, networks = document["vms"], document["networks"]
-    changes = {
-        "two VMs of one name": lambda: vms[1].update(id=vms[0]["id"]),
-        "two VMs of one MAC": lambda: vms[1].update(mac=vms[0]["mac"]),
-        "two VMs of one address": lambda: vms[1].update(network=vms[0]["network"], address=vms[0]["address"]),
-        "a VLAN twice on a site": lambda: networks[1].update(site=networks[0]["site"], vlan=networks[0]["vlan"]),
-        "an unknown host": lambda: vms[0].update(host="kvm99"),
-        "another major version": lambda: document.update(format_version="2.0"),
-        "a quote": lambda: vms[0].update(id="vm'; reboot; '"),
-        "a slash": lambda: vms[0].update(id="../../etc/cron.d/x"),
-        "a line break": lambda: vms[0].update(id="vm\n* * * * * root reboot"),
-        "shell characters": lambda: vms[0].update(id="$(reboot)"),
-    }
-    changes[case]()
-    return document
-
-
-CASES = (
-    "two VMs of one name", "two VMs of one MAC", "two VMs of one address", "a VLAN twice on a site",
-    "an unknown host", "another major version", "a quote", "a slash", "a line break", "shell characters", "truncated",
-)  # fmt: skip
 COMMANDS = {
     "plan --keep": lambda path, out: ("plan", LAB, "-o", out, "--keep", path),
     "simulate": lambda path, _: ("simulate", path, "--week", "tightest"),
@@ -130,12 +106,7 @@ COMMANDS = {
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("case", CASES)
 def test_a_bad_folder_is_refused_by_whoever_reads_it(ask, lab_plan, tmp_path, case, command):
-    path = lab_plan / "layout.json"
-    text = path.read_text(encoding="utf-8")
-    if case == "truncated":
-        path.write_text(text[: len(text) // 2], encoding="utf-8")
-    else:
-        path.write_text(json.dumps(spoilt(json.loads(text), case)), encoding="utf-8")
+    spoil(lab_plan, case)
     before = all_files(lab_plan)
     answer = ask(*COMMANDS[command](lab_plan, tmp_path / "out"))
     assert (answer.code, answer.out) == (2, "")

@@ -21,7 +21,7 @@ def plan(tmp_path):
 def words(plan, tmp_path):
     """The options of a run on hosts that only have a socket, which no command goes through."""
     uris = tmp_path / "uris.json"
-    uris.write_text(json.dumps({host.id: "qemu+unix:///system?socket=/none" for host in plan.layout.hosts}))
+    uris.write_text(json.dumps({host.id: f"qemu+unix:///system?socket=/none/{host.id}" for host in plan.layout.hosts}))
     return ("--plan", plan.path, "--state", tmp_path / "state", "--uris", uris, "--operator", "yamada.h")
 
 

@@ -134,6 +134,9 @@ def test_a_host_without_power_is_gone_and_comes_back_as_it_was(running):
          "virsh -q pool-start default && virsh -q pool-autostart default && "
          "virsh -q vol-create-as default kept 1M && "
          "printf 'echo \"$1\" >/run/network-was-restored' >/etc/kumiai/network.sh && touch /run/gone")  # fmt: skip
+    # From now on lab01 takes it for certain, for up to 45 s, under which MAC lab02 is found.
+    assert said(running, "lab01", "ssh lab02 hostname") == "lab02\n"
+    mac = said(running, "lab02", "cat /sys/class/net/up0/address")
     lab.power_off(folder, "lab02")
     assert ssh(running, "lab02", "true").returncode == 255
     assert not forwarding.answers(running.ssh["lab02"].port)
@@ -149,6 +152,7 @@ def test_a_host_without_power_is_gone_and_comes_back_as_it_was(running):
     again = lab.power_on(folder)
     assert (again.uris, again.ssh) == (running.uris, running.ssh)
     assert lab.status(folder).up
+    assert said(running, "lab02", "cat /sys/class/net/up0/address") == mac
     assert said(running, "lab02", "ls /run/gone 2>&1; cat /run/network-was-restored").split()[-1] == "apply"
     assert "kept" in said(running, "lab02", "virsh -q vol-list default")
     assert said(running, "lab01", "ssh lab02 hostname") == "lab02\n"

@@ -41,11 +41,20 @@ def changed(layout: Layout, changes: dict) -> Layout:
     return Layout.model_validate_json(json.dumps(data))
 
 
+def parameters(case: dict, other: Path) -> dict[str, str]:
+    """The case's parameters; `other` is the folder of a second plan where it takes one."""
+    return {name: str(other) if value == "OTHER" else value for name, value in case.get("parameters", {}).items()}
+
+
 def one_run(case: dict, plan: PlanFolder, folder: Path) -> tuple[Result, list[str], FakeMachines]:
-    """How the case's runbook ends, and what it changes; the run's own number is told as RUN."""
+    """How the case's runbook ends, and what it changes.
+
+    The run's own number is told as RUN, the folder of a second plan as OTHER.
+    """
     layout = changed(plan.layout, case.get("plan", {}))
     uplinks = folder / "uplinks.json"
-    uplinks.write_text(json.dumps({"hosts": {}, "gateways": {"dc": {"kind": "vlan", "device": "up0"}}}))
+    wires = {"format_version": "1.0", "hosts": {}, "gateways": {"dc": {"kind": "vlan", "device": "up0"}}}
+    uplinks.write_text(json.dumps(wires))
     uris = {host.id: f"qemu+ssh://ops@{host.id}/system" for host in layout.hosts}
     state = folder / "state" if "secrets" in case else Path("/state")
     for name, text in case.get("secrets", {}).items():
@@ -56,7 +65,7 @@ def one_run(case: dict, plan: PlanFolder, folder: Path) -> tuple[Result, list[st
     answers = [Answer(**answer) for answer in case.get("answers", [])]
     machines = FakeMachines(answers, unreachable=set(case.get("unreachable", [])))
     result = carry_out(
-        Request(case["runbook"], case.get("parameters", {}), "yamada.h"),
+        Request(case["runbook"], parameters(case, plan.path), "yamada.h"),
         site,
         Library(),
         lambda: machines,
@@ -64,7 +73,7 @@ def one_run(case: dict, plan: PlanFolder, folder: Path) -> tuple[Result, list[st
         consent=Consent(yes=True, confirm=case.get("confirm")),
     )
     done = [f"{machine}: {command}".replace(result.run, "RUN") for machine, command in machines.changes]
-    done = [line.replace(str(state), "/state").strip() for line in done]
+    done = [line.replace(str(state), "/state").replace(str(plan.path), "OTHER").strip() for line in done]
     work = "/tmp/"  # noqa: S108 - the run's own scratch folder, in whose name only this is known
     return result, [line for line in done if work not in line], machines
 

@@ -16,7 +16,7 @@ NAMES = LIBRARY.names()
 
 def test_there_are_runbooks_and_nothing_else():
     assert NAMES
-    assert {path.stem for path in FOLDER.glob("*.md")} == set(NAMES)
+    assert {path.stem for path in FOLDER.glob("*.md")} - {"README"} == set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -75,7 +75,8 @@ def test_a_dry_run_changes_nothing(name, bench):
     uris = {host.id: f"qemu+ssh://ops@{host.id}/system" for host in bench.site.layout.hosts}
     layout = test_cases.changed(bench.site.layout, case.get("plan", {}))
     bench.site = type(bench.site)(layout, bench.site.plan, bench.site.state, uris, layout_digest="d1")
-    result = bench.run(name, library=LIBRARY, parameters=case.get("parameters", {}), dry_run=True)
+    given = test_cases.parameters(case, bench.site.plan)
+    result = bench.run(name, library=LIBRARY, parameters=given, dry_run=True)
     assert result.outcome == "rehearsed"
     assert bench.machines.changes == []
     assert bench.machines.held == []

@@ -201,3 +201,12 @@ def test_changes_that_need_a_procedure_of_their_own_stand_in_the_way(plan, tmp_p
     ]
     assert any("t09-s00-ap-01" in line for line in plan_changes.in_the_way(found, "t00"))
     assert list(plan_changes.in_the_way(plan)) != []
+
+
+def test_vms_that_a_plan_adds_do_not_stand_yet(plan, tmp_path, capsys):
+    first, *others = [vm.id for vm in plan.layout.vms]
+    found = changed_plan(plan, tmp_path, {"kind": "vm", "change": "added", "subject": first, "runbook": "add-tenant"})
+    assert plan_changes.standing(found) == others
+    assert plan_changes.standing(plan) == [first, *others]
+    assert plan_changes.main([str(plan.path), "--standing"]) == 0
+    assert capsys.readouterr().out.split() == [first, *others]

@@ -89,7 +89,7 @@ def test_every_mistake_is_told_at_once_and_defaults_follow_earlier_parameters(pl
     )  # fmt: skip
     with pytest.raises(RunbookError) as caught:
         bind(header, {"vm": "x", "z": "1"}, plan.layout, {})
-    assert len(str(caught.value).splitlines()) == 4
+    assert [line.split("」")[0] for line in str(caught.value).splitlines()] == ["引数「z", "引数「vm", "引数「m"]
     bound = bind(header, {"vm": "t00-s00-ap-01", "m": "3"}, plan.layout, {})
     assert list(bound) == ["vm", "n", "m"]
     assert bound["n"] == bound["vm"].vcpu + 1

@@ -8,11 +8,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from capacity.placement import fewest_moves
-from capacity.placement.fewest_moves import repack
 from capacity.placement.problem import violations
 from tests.capacity.placement.test_packing import problem_of, small_problems
 
 CALM = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def repack(problem, home, fixed):
+    return fewest_moves.repack(problem, home, fixed).bin_of
 
 
 def cost(bin_of, home):
@@ -112,3 +115,25 @@ def test_too_many_rounds_of_loads_still_give_a_valid_placement(monkeypatch):
     found = repack(problem, np.zeros(3, dtype=np.int64), np.full(3, -1))
     assert violations(problem, found) == []
     assert (found >= 0).all()
+
+
+def test_a_search_that_was_cut_short_proves_nothing(monkeypatch):
+    rng = np.random.default_rng(1)
+    problem = problem_of(sizes(*rng.integers(20, 60, 60)), sizes(*[126] * 20))
+    home = np.arange(60) % 20
+    for effort in (1e-9, 0.1):  # nothing found; something found, and nothing known about it
+        monkeypatch.setattr(fewest_moves, "_EFFORT", effort)
+        assert not fewest_moves.repack(problem, home, np.full(60, -1)).fewest
+
+
+def test_a_narrowed_search_proves_nothing(monkeypatch):
+    monkeypatch.setattr(fewest_moves, "_MOST_CHOICES", 1)
+    problem = problem_of(sizes(6, 6, 1), sizes(8, 8))
+    found = fewest_moves.repack(problem, np.array([0, 0, 1]), np.full(3, -1))
+    assert cost(found.bin_of, np.array([0, 0, 1])) == (0, 1)
+    assert not found.fewest  # the third was not allowed to move
+
+
+def test_a_proof_is_given_where_the_search_has_ended():
+    problem = problem_of(sizes(2, 2, 5), sizes(8, 8))
+    assert fewest_moves.repack(problem, np.array([0, 0, 0]), np.full(3, -1)).fewest

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from capacity.placement import KeptPlacement, place
+from capacity.placement import KeptPlacement, fewest_moves, place
 from capacity.placement.load import VmLoad
 from tests.capacity.placement.test_assignment import estate, host, vm
 
@@ -172,3 +172,77 @@ def test_a_site_without_usable_hosts_says_so():
     found = placed(FOUR, three(), kept(without=("h1", "h2", "h3", "h4")))
     assert [misfit.kind for misfit in found.misfits] == ["host"]
     assert set(where(found).values()) == {None}
+
+
+SPREAD = {"a": "h1", "b": "h2", "c": "h3"}
+
+
+def test_a_move_to_the_only_reserve_moves_nobody_else_and_says_that_the_reserve_is_less():
+    found = placed(FOUR, three(), kept(SPREAD, moves={"a": "h4"}, reserve=("h4",)), spare_hosts=2)
+    assert where(found) == {**SPREAD, "a": "h4"}
+    assert why(found) == {"a": "移動先を指定されたため（--move）"}
+    (lowered,) = found.lowered
+    assert (lowered.wanted, lowered.kept, lowered.moved_to, lowered.without) == (2, 1, ("h4",), ())
+    assert found.reserve == ("h1",)  # which the move has emptied
+    assert found.fewest == "proven"
+
+
+def test_a_move_to_the_reserve_that_leaves_no_empty_host_gives_it_up():
+    vms = [*three(), vm("d")]
+    found = placed(FOUR, vms, kept({**SPREAD, "d": "h1"}, moves={"a": "h4"}))
+    assert where(found) == {**SPREAD, "a": "h4", "d": "h1"}
+    assert [(each.wanted, each.kept) for each in found.lowered] == [(1, 0)]
+    assert found.reserve == ()
+
+
+def test_a_host_to_do_without_is_made_up_for_by_the_reserve_where_nothing_else_has_room():
+    vms = [vm("a", memory=400), vm("b", memory=400), vm("c", memory=400)]
+    found = placed(FOUR, vms, kept(SPREAD, without=("h1",)))
+    assert where(found) == {**SPREAD, "a": "h4"}
+    (lowered,) = found.lowered
+    assert (lowered.site, lowered.wanted, lowered.kept, lowered.without) == ("main", 1, 0, ("h1",))
+    assert found.misfits == ()
+    assert found.fewest == "proven"
+
+
+def test_the_reserve_stays_where_the_other_hosts_have_room():
+    found = placed(FOUR, three(), kept(without=("h2",)))
+    assert found.lowered == ()
+    assert found.reserve == ("h4",)
+
+
+def test_two_hosts_to_do_without_lower_the_reserve_by_no_more_than_is_needed():
+    hosts = [host(f"h{n}") for n in range(1, 7)]
+    vms = [vm(name, memory=400) for name in "abc"]
+    found = placed(hosts, vms, kept(SPREAD, reserve=("h5", "h6"), without=("h1", "h4")), spare_hosts=2)
+    (lowered,) = found.lowered
+    assert (lowered.wanted, lowered.kept, lowered.without) == (2, 1, ("h1", "h4"))
+    assert found.misfits == ()
+
+
+def test_without_a_wish_the_reserve_is_never_lowered():
+    vms = [vm("a", memory=400), vm("b", memory=400), vm("c", memory=400)]
+    found = placed(FOUR[:3], vms, kept({"a": "h1", "b": "h2", "c": "h3"}, reserve=()))
+    assert found.lowered == ()
+    assert found.misfits
+
+
+def test_the_next_reserve_is_the_host_that_is_emptied_with_the_fewest_moves():
+    vms = [*three(), vm("d"), vm("e")]
+    found = placed(FOUR, vms, kept({"a": "h1", "b": "h2", "c": "h2", "d": "h3", "e": "h4"} | {"c": "h1"}, reserve=()))
+    assert len(found.relocated) == 1
+
+
+def test_moves_for_room_are_proven_only_for_the_reserve_that_was_chosen():
+    found = placed(FOUR, [*three(), *(vm(f"n{i}", memory=510.0) for i in range(2))], kept())
+    assert len(found.relocated) == 1
+    assert found.fewest == "for this reserve"
+    free = placed(FOUR[:3], [*three(), *(vm(f"n{i}", memory=510.0) for i in range(1))], kept(reserve=()), spare_hosts=0)
+    assert free.fewest == "proven"
+
+
+def test_nobody_claims_a_proof_that_the_search_did_not_give(monkeypatch):
+    monkeypatch.setattr(fewest_moves, "_ROUNDS", 0)
+    found = placed(FOUR, three(), kept(), load=[[20.0], [1.0], [20.0]])
+    assert found.relocated
+    assert found.fewest == "unproven"

@@ -89,6 +89,8 @@ class Volume:
     capacity: int
     allocation: int
     backing: str = ""
+    written: str = ""
+    """When its file was last written, as libvirt tells it; empty where it does not."""
 
 
 @dataclass(frozen=True)
@@ -209,6 +211,7 @@ def volume(document: Element) -> Volume:
         capacity=_size(document, "capacity"),
         allocation=_size(document, "allocation"),
         backing=document.findtext("backingStore/path") or "",
+        written=document.findtext("target/timestamps/mtime") or "",
     )
 
 

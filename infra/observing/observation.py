@@ -16,8 +16,8 @@ import uuid as identifiers
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from infra.inspection import observed
-from infra.inspection.observed import Domain, HostObservation, ObservationError, Pool, Unreachable
+from infra.observing import observed
+from infra.observing.observed import Domain, HostObservation, ObservationError, Pool, Unreachable
 from layout import FolderError, connections
 
 DEADLINE_S = 20.0

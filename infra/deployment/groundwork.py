@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 from infra import admission
 from infra.admission import BaseImage
 from infra.deployment.stacks import Work
-from infra.inspection import observation, orphans, preflight, standing
-from infra.inspection.observed import HostObservation, Unreachable
+from infra.inspection import image_bytes, orphans, preflight, standing
+from infra.observing import observation
+from infra.observing.observed import HostObservation, Unreachable
 from infra.recovery import recovery
 from infra.refusal import RefusalError, some
 from infra.settings import Settings
@@ -46,7 +47,7 @@ def require_ready(
         orphans.remove(work.ground, name, seen, everywhere)
     if adopt or remove:
         known, seen = standing.read(names, work.running.project, work.running.environment), _look(work)
-    ground = preflight.Ground(
+    ground = preflight.BuildingGround(
         work.layout,
         work.ground.layout_digest,
         names,
@@ -61,9 +62,18 @@ def require_ready(
     if preflight.check(ground).problems and _freshened(work, seen):
         # libvirt tells what its pools held when it last looked into them: somebody may have put that right since.
         ground = replace(ground, seen=_look(work))
-    notes = preflight.require(ground)
+    notes = preflight.require(replace(ground, contents=_contents(work, ground)))
     for note in notes:
         work.progress(note)
+
+
+def _contents(work: Work, ground: preflight.BuildingGround) -> dict[image_bytes.Copy, str]:
+    """What the base images of our records hold on the hosts; those that an unfinished run left are not ours yet."""
+    recorded = ground.standing.volumes()
+    there = image_bytes.copies(ground.layout, ground.hosts(), ground.seen)
+    ours = [each for each in there if (each.host, each.pool, each.volume.name) in recorded]
+    memory = image_bytes.Memory(work.ground.state / image_bytes.MEMORY_FILE)
+    return image_bytes.digests(ours, work.ground.hosts, memory, work.progress)
 
 
 def _all_stacks(work: Work) -> tuple[str, ...]:

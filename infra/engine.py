@@ -18,7 +18,7 @@ from typing import Any
 
 from tools.tenant_secrets import PASSPHRASE, SecretsError, stack_secrets
 
-HOUSE = Path(__file__).resolve().parents[2]
+HOUSE = Path(__file__).resolve().parents[1]
 REPORT_S = 10.0
 POLL_S = 0.2  # how soon an engine hears that the deployment was interrupted
 GRACE_S = 20.0  # how long an interrupted engine may take to write its state and let go of its lock
@@ -73,6 +73,8 @@ class Outcome:
     timed_out: bool
     seconds: float
     log: Path
+    events: Path
+    """The engine's own account of this run, an event a line; the next run of its kind writes over it."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ class Engine:
                 self._stop(process, stack)
                 raise
         seconds = time.monotonic() - begun
-        return _outcome(process.returncode, _read(events), log, timed_out=timed_out, seconds=seconds)
+        return _outcome(process.returncode, events, log, timed_out=timed_out, seconds=seconds)
 
     def _ended(
         self, process: subprocess.Popen[bytes], begun: float, deadline_s: float, report: Callable[[float], None]
@@ -259,13 +261,11 @@ def _read(path: Path) -> list[dict[str, Any]]:
     return events
 
 
-def _outcome(
-    returncode: int, events: Sequence[Mapping[str, Any]], log: Path, *, timed_out: bool, seconds: float
-) -> Outcome:
+def _outcome(returncode: int, account: Path, log: Path, *, timed_out: bool, seconds: float) -> Outcome:
     changes: dict[str, int] = {}
     errors: list[str] = []
     open_: dict[str, str] = {}
-    for event in events:
+    for event in _read(account):
         if (begun := event.get("resourcePreEvent")) is not None:
             about = begun["metadata"]
             host = str(about.get("provider") or "").split("::")[-2:-1]
@@ -280,7 +280,8 @@ def _outcome(
     if returncode != 0 and not errors:
         text = log.read_text(encoding="utf-8", errors="replace").splitlines()
         errors += readable(line for line in text if line.strip().startswith("error:"))
-    return Outcome(returncode, changes, tuple(dict.fromkeys(errors)), tuple(open_.values()), timed_out, seconds, log)
+    told = tuple(dict.fromkeys(errors))
+    return Outcome(returncode, changes, told, tuple(open_.values()), timed_out, seconds, log, account)
 
 
 def _lines(message: Mapping[str, Any]) -> list[str]:

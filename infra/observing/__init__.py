@@ -1,0 +1,1 @@
+"""Asks hosts what they run, and reads what they say."""
