@@ -77,7 +77,8 @@ def attempt(monkeypatch, tmp_path, plan_of):
         events.write_bytes(previews.document(name, plan_of(name.partition(".")[0])) if data is None else data)
         running = Engine(events, returncode)
         layout = plan_of(name.partition(".")[0]).layout
-        ground = SimpleNamespace(record=lambda _: SimpleNamespace(standing={"it"} if standing else set()))
+        recorded = SimpleNamespace(standing={"it"} if standing else set())
+        ground = SimpleNamespace(record=lambda _: recorded, folders=lambda: (tmp_path,))
         work = SimpleNamespace(
             running=running, ground=ground, config={}, deadline_s=60, layout=layout, progress=lambda _: None
         )
