@@ -48,6 +48,15 @@ def deploy(
             help="Pulumi の状態にない、停止中の仮想サーバの定義か、使われていないボリュームを消す（繰り返せる）",
         ),
     ] = None,
+    after: Annotated[
+        str,
+        typer.Option(
+            "--after",
+            metavar="VM",
+            help="この仮想サーバの手順の終わりに使う。ほかの仮想サーバの手順だけが残っていれば、"
+            "構築せずに示して終わる（終了コード 0）",
+        ),
+    ] = "",
     deadline_s: Annotated[
         float, typer.Option("--deadline", min=1.0, metavar="S", help="スタックごとの制限時間（秒）")
     ] = 600.0,
@@ -79,6 +88,7 @@ def deploy(
             skip_hosts=skip_host or (),
             adopt=adopt or (),
             remove_orphans=remove_orphan or (),
+            after=after,
             progress=tell,
         )
     except RefusalError as refusal:
@@ -99,6 +109,7 @@ def _emit_json(result: DeployResult) -> None:
             "generation": result.plan.layout.generation,
             "stacks": [asdict(stack) for stack in result.stacks],
             "left_out": [asdict(each) for each in result.left_out],
+            "waiting": list(result.waiting),
         }
     )
 
@@ -110,6 +121,8 @@ def _emit(result: DeployResult) -> None:
             f"  {stack.name}  作成 {stack.created}、更新 {stack.updated}、削除 {stack.deleted}、"
             f"変更なし {stack.unchanged}（{stack.seconds:.1f} 秒）"
         )
+    for line in result.waiting:
+        emit(f"  {line}")
     for each in result.left_out:
         emit(f"  除いたホスト {each.host}（{each.reason}）")
         for vm in each.vms:

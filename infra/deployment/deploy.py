@@ -16,6 +16,7 @@ from infra.admission import BaseImage, Deployed
 from infra.deployment import groundwork, stacks
 from infra.deployment.stacks import DeployError, Down, StackResult, Work
 from infra.engine import EngineError
+from infra.inspection.preflight import WaitingError
 from infra.judgement import Plan
 from infra.recovery import checkpoint, recovery, room
 from infra.recovery.turns import BusyError
@@ -44,6 +45,8 @@ class DeployResult:
     plan: Plan
     stacks: tuple[StackResult, ...]
     left_out: tuple[LeftOut, ...] = ()
+    waiting: tuple[str, ...] = ()
+    """What VMs still wait for, a line each, where a deployment after a runbook leaves everything as it is for that."""
 
     @property
     def complete(self) -> bool:
@@ -53,6 +56,8 @@ class DeployResult:
     @property
     def verdict(self) -> str:
         """The answer in one line."""
+        if self.waiting:
+            return f"判定：未構築 — ほかの仮想サーバに、先に行う手順が {len(self.waiting)} 件残っています"
         made = sum(stack.created + stack.updated + stack.deleted for stack in self.stacks)
         did = f"変更 {made} 件" if made else "変更なし"
         tenants = {stack.name for stack in self.stacks}
@@ -83,6 +88,7 @@ def deploy(
     skip_hosts: Collection[str] = (),
     adopt: Collection[str] = (),
     remove_orphans: Collection[str] = (),
+    after: str = "",
     progress: Callable[[str], None] = lambda _: None,
 ) -> DeployResult:
     """Builds the plan folder's stacks: hosts of each site, then shared VMs, then tenants, `parallel` engines at once.
@@ -90,8 +96,9 @@ def deploy(
     `stacks` are the only ones to build. `start` says which VMs are started when they are created (`all`, `none`, or
     ids with commas between). Hosts that do not answer, and `skip_hosts`, are left out with their VMs. `state` keeps
     the engine's state unless the environment names a backend. VMs of `adopt` are built over the disks that remain of
-    them; `remove_orphans` are domains and volumes without a record that are to go (inspection.orphans). Each update and
-    each check has `deadline_s` seconds. Before anything is touched raises FolderError and RefusalError, then
+    them; `remove_orphans` are domains and volumes without a record that are to go (inspection.orphans). `after` is a VM
+    whose runbook has just ended: where only other VMs' runbooks are missing, nothing is built. Each update and each
+    check has `deadline_s` seconds. Before anything is touched raises FolderError and RefusalError, then
     DeployError at the first stack that fails, RefusalError where the guard refuses what its update would do; others
     that run then are let end.
     """
@@ -104,6 +111,8 @@ def deploy(
     names = _chosen(stacks, judged.layout)
     settings.require_known(start, judged.layout)
     _require_hosts(skip_hosts, judged.layout)
+    if after and after not in {vm.id for vm in judged.layout.vms}:
+        raise RefusalError(f"--after「{after}」：この計画にない仮想サーバです")
     images = _require_ready(judged.layout, chosen)
     with _explained(state), recovery.only_one(state, progress=progress):
         environment = {**engine.environment(state, progress), **recovery.marks(state)}
@@ -126,7 +135,10 @@ def deploy(
         work = Work(running, ground, config, deadline_s, down, progress)
         _look(work, names)
         _prepare(work, names)
-        groundwork.require_ready(work, names, chosen, images, adopt=adopt, remove=remove_orphans)
+        try:
+            groundwork.require_ready(work, names, chosen, images, adopt=adopt, remove=remove_orphans, after=after)
+        except WaitingError as waiting:
+            return DeployResult(judged, (), waiting=tuple(str(waiting).splitlines()))
         built = _build(work, names, parallel)
     left_out = tuple(
         LeftOut(host, reason, tuple(vm.id for vm in _on(host, names, judged.layout)))

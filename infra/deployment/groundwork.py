@@ -29,8 +29,11 @@ def require_ready(
     *,
     adopt: Collection[str] = (),
     remove: Collection[str] = (),
+    after: str = "",
 ) -> None:
-    """Keeps and removes what the engineer named, then looks at all that must hold. Raises RefusalError.
+    """Keeps and removes what the engineer named, then looks at all that must hold.
+
+    Raises RefusalError, and WaitingError where `after` a VM's runbook others are all that is missing.
 
     `names` are the stacks to be built. All hosts of the plan are asked, because a VM may be where it should not be.
     """
@@ -62,7 +65,7 @@ def require_ready(
     if preflight.check(ground).problems and _freshened(work, seen):
         # libvirt tells what its pools held when it last looked into them: somebody may have put that right since.
         ground = replace(ground, seen=_look(work))
-    notes = preflight.require(replace(ground, contents=_contents(work, ground)))
+    notes = preflight.require(replace(ground, contents=_contents(work, ground)), after)
     for note in notes:
         work.progress(note)
 

@@ -12,10 +12,12 @@ from infra.deployment import reach
 from infra.engine import Engine, Outcome
 from infra.guarding import guard, preview
 from infra.recovery import recovery, room
+from infra.recovery.checkpoint import Record
 from infra.recovery.recovery import Ground
 from infra.refusal import RefusalError
 from layout.records import Layout
 
+CHECK = "構築直後の実機との照合（pulumi preview --refresh --expect-no-changes）"
 PARALLEL = 8  # operations at once in one engine; more only queue at libvirtd
 
 
@@ -156,19 +158,29 @@ def _attempt(work: Work, stack: str, left_out: tuple[str, ...]) -> StackResult:
             raise room.FullDiskError("\n".join((f"{stack}：記録を書けないので止めました", *full)))
         work.progress(f"{stack}：操作 {done} 件まで終わりました（{seconds:.0f} 秒）")
 
+    check = ("preview", "--refresh", "--expect-no-changes", *common)
+    record = ground.record(stack)
+    if _was_built(record, ground, work.layout, stack, left_out):
+        same = running.run(stack, *check, *options, deadline_s=deadline_s, tell=tell)
+        if same.timed_out:
+            _require(same, stack, CHECK, deadline_s, ground)
+        if same.returncode == 0:
+            return _told(work, StackResult(stack, 0, 0, 0, same.changes.get("same", 0), same.seconds, left_out))
+    looked_s = 0.0
     # Nothing can be replaced, deleted or dropped where nothing stands; anywhere else the guard looks before.
-    if ground.record(stack).standing:
+    if record.standing:
         looked = running.run(stack, "preview", *common, *options, deadline_s=deadline_s, tell=tell)
         _require_harmless(looked, stack, work.layout)
         _require(looked, stack, "構築前の確認（pulumi preview）", deadline_s, ground)
+        looked_s = looked.seconds
     with recovery.attempt(ground, stack):
         # The preview just now was its preview: nobody else may work on these stacks meanwhile.
         done = running.run(stack, "up", "--yes", "--skip-preview", *common, *options, deadline_s=deadline_s, tell=tell)
         _require(done, stack, "構築", deadline_s, ground)
     # Refreshed: without it the engine compares the program with its own record and calls a host that lost its
     # VMs, or a laboratory that was taken down since, built.
-    check = running.run(stack, "preview", "--refresh", "--expect-no-changes", *common, deadline_s=deadline_s, tell=tell)
-    _require(check, stack, "構築直後の実機との照合（pulumi preview --refresh --expect-no-changes）", deadline_s, ground)
+    checked = running.run(stack, *check, deadline_s=deadline_s, tell=tell)
+    _require(checked, stack, CHECK, deadline_s, ground)
     changes = done.changes
     result = StackResult(
         stack,
@@ -176,13 +188,26 @@ def _attempt(work: Work, stack: str, left_out: tuple[str, ...]) -> StackResult:
         updated=changes.get("update", 0) + changes.get("replace", 0),
         deleted=changes.get("delete", 0),
         unchanged=changes.get("same", 0),
-        seconds=done.seconds + check.seconds,
+        seconds=looked_s + done.seconds + checked.seconds,
         down=left_out,
     )
+    return _told(work, result)
+
+
+def _was_built(record: Record, ground: Ground, layout: Layout, stack: str, left_out: tuple[str, ...]) -> bool:
+    """Whether the record is that of this very plan, whole on the hosts that answer: then a look may be all it takes."""
+    if record.untidy or record.outputs.get("layout_digest") != ground.layout_digest:
+        return False
+    hosts = [host.id for host in admission.hosts_of(admission.stack_of(stack, layout), layout)]
+    wanted = {name for host in hosts if host not in left_out for name in names_on(host, stack, layout)}
+    return wanted <= record.names
+
+
+def _told(work: Work, result: StackResult) -> StackResult:
     work.progress(
-        f"{stack}：作成 {result.created}、更新 {result.updated}、削除 {result.deleted}、変更なし {result.unchanged}"
-        f"（{result.seconds:.1f} 秒、直後の preview に差分なし）"
-        + (f"。除いたホスト：{'、'.join(left_out)}" if left_out else "")
+        f"{result.name}：作成 {result.created}、更新 {result.updated}、削除 {result.deleted}、"
+        f"変更なし {result.unchanged}（{result.seconds:.1f} 秒、直後の preview に差分なし）"
+        + (f"。除いたホスト：{'、'.join(result.down)}" if result.down else "")
     )
     return result
 

@@ -26,6 +26,8 @@ BLOCKING = ("uri", "double", "elsewhere", "missing", "uuid", "stopped", "snapsho
 """Differences of `differences.find` upon which nothing is built. The others are drift, and hurt no building."""
 REPLACING = ("memory", "vcpu-max")
 """Differences that the provider may read off the VM as it runs: the engine would have to replace it."""
+WAITING = ("elsewhere", "disk-size", *REPLACING)
+"""Differences that a runbook of the VM removes: a plan brings several at once, and the runbooks run one by one."""
 TOLD = ("vcpu", *REPLACING)
 """Differences that are told where they stop nothing: vCPUs are raised, and memory given back, at other hours too."""
 MIB = 2**20
@@ -42,6 +44,8 @@ class Preflight:
     problems: tuple[str, ...]
     notes: tuple[str, ...]
     down: Mapping[str, str] = field(default_factory=dict)
+    waiting: Mapping[str, str] = field(default_factory=dict)
+    """Those of the problems that a runbook removes, to the VM that waits for it."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +87,18 @@ class BuildingGround:
         return tuple(vm for vm in self.vms() if vm.id not in known)
 
 
-def require(ground: BuildingGround) -> tuple[str, ...]:
-    """The notes of a preflight without problems. Raises RefusalError with a line for each problem."""
+class WaitingError(Exception):
+    """Nothing is in the way but VMs that wait for runbooks of their own. The message is Japanese, a line for each."""
+
+
+def require(ground: BuildingGround, after: str = "") -> tuple[str, ...]:
+    """The notes of a preflight without problems. Raises RefusalError with a line for each problem.
+
+    `after` is a VM whose runbook has just ended: WaitingError where others' runbooks are all that is missing.
+    """
     found = check(ground)
+    if after and found.problems and all(found.waiting.get(each, after) != after for each in found.problems):
+        raise WaitingError("\n".join(found.problems))
     if found.problems:
         raise RefusalError("\n".join(found.problems), unfit=True)
     return found.notes
@@ -105,7 +118,7 @@ def check(ground: BuildingGround) -> Preflight:
             problems += refused
             notes += told
     problems += [each.line for each in image_bytes.differences(ground.contents, ground.layout, ground.standing)]
-    refused, told = _differences(ground)
+    refused, told, waiting = _differences(ground)
     problems += refused
     notes += told
     problems += _orphans(ground)
@@ -115,7 +128,7 @@ def check(ground: BuildingGround) -> Preflight:
         notes.append(
             f"{silent}：応答がないので調べていません（{reason}）。このホストの仮想サーバ：{some(vms) or 'なし'}"
         )
-    return Preflight(tuple(dict.fromkeys(problems)), tuple(dict.fromkeys(notes)), down)
+    return Preflight(tuple(dict.fromkeys(problems)), tuple(dict.fromkeys(notes)), down, waiting)
 
 
 def _programs() -> Iterator[str]:
@@ -235,8 +248,9 @@ def _disk(host: HostRecord, there: HostObservation, ground: BuildingGround) -> t
     return problems, notes
 
 
-def _differences(ground: BuildingGround) -> tuple[list[str], list[str]]:
-    """What the hosts run otherwise than planned: as problems, and as notes."""
+def _differences(ground: BuildingGround) -> tuple[list[str], list[str], dict[str, str]]:
+    """What the hosts run otherwise than planned: as problems, as notes, and who waits for a runbook."""
+    waiting: dict[str, str] = {}
     problems: list[str] = []
     notes: list[str] = []
     known = ground.standing.domains()
@@ -251,7 +265,9 @@ def _differences(ground: BuildingGround) -> tuple[list[str], list[str]]:
             problems.append(f"{each.line}（このまま構築すると作り直しになるので、始めません）")
         else:
             (notes if each.kind in TOLD else problems).append(each.line)
-    return problems, notes
+        if each.kind in WAITING and problems and problems[-1].startswith(each.line):
+            waiting[problems[-1]] = each.vm
+    return problems, notes, waiting
 
 
 def _is_another_size(ground: BuildingGround, name: str) -> bool:

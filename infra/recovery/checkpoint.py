@@ -12,7 +12,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from infra.recovery.turns import BusyError, Holder
 
 PROJECT = "kumiai"
 NEVER = "0001-01-01T00:00:00Z"
+STACK = "pulumi:pulumi:Stack"
 STORE_LAYOUT = b"version: 1"  # stacks below their project, as this engine makes them
 KINDS = {
     "libvirt:index/domain:Domain": "domain",
@@ -79,6 +80,10 @@ class Record:
     """What was made with an error: recorded, but the engine could only try to update it, which the provider refuses."""
     untidy: bool
     """Whether the record holds pending or broken entries of any kind."""
+    names: frozenset[str] = frozenset()
+    """Names of all resources in it, as the program gives them."""
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    """What the program that made it exported."""
 
 
 EMPTY = Record(frozenset(), {}, frozenset(), frozenset(), untidy=False)
@@ -235,6 +240,8 @@ def summary(deployment: Mapping[str, Any]) -> Record:
         pending=frozenset(thing for each in creating if (thing := _thing(each)) is not None),
         broken=broken,
         untidy=bool(pending or broken),
+        names=frozenset(str(each["urn"]).rpartition("::")[2] for each in resources),
+        outputs=next((each.get("outputs") or {} for each in resources if each["type"] == STACK), {}),
     )
 
 

@@ -17,6 +17,8 @@ from runbooks.text.library import Library
 from runbooks.text.records import Step
 
 ASK_AGAIN_S = 1.0
+MOST_LINES = 20
+"""Of a step's output that are told."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,8 @@ class Walk:
         self._verify(made, data)
         session.note("step_done", step=key)
         session.tell("  実施しました")
+        for line in done.stdout.splitlines()[-MOST_LINES:] if step.tell_output else ():
+            session.tell(f"    {line.rstrip()}")
         self.applied += 1
 
     def _verify(self, made: Ready, data: bytes) -> None:

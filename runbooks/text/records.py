@@ -149,6 +149,8 @@ class Step(RunbookRecord):
     """Needs root on the host: `sudo -n` where the login is another user."""
     keep_output: bool = False
     """The output of `apply` itself goes into the journal (bounded), not only its digest."""
+    tell_output: bool = False
+    """What `apply` says on standard output is told to the operator (its last lines)."""
     commit: bool = False
     """Point of no return: once this step is done, a later failure undoes nothing up to here."""
     tolerate_percent: Annotated[int, Field(ge=0, le=100)] = 0

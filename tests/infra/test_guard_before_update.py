@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from infra.deployment import deploy, stacks
 from infra.deployment.stacks import DeployError
 from infra.engine import Outcome
 from infra.guarding import guard, preview
+from infra.recovery import checkpoint
 from infra.refusal import RefusalError
 from tests.infra import previews
 
@@ -60,32 +62,35 @@ def test_what_an_update_really_does_is_let_through(name, plan_of):
 class Engine:
     """Answers a preview from a recording, and keeps what it was asked."""
 
-    def __init__(self, events: Path, returncode: int) -> None:
-        self.events, self.returncode, self.asked = events, returncode, []
+    def __init__(self, events: Path, returncode: int, looks: list[int]) -> None:
+        self.events, self.returncode, self.looks, self.asked = events, returncode, looks, []
 
     def run(self, stack, *arguments, **_):
-        self.asked.append(arguments[0])
-        return Outcome(self.returncode, {}, ("marked for protection",), (), False, 1.0, Path("log"), self.events)
+        look = "--expect-no-changes" in arguments
+        self.asked.append("look" if look else arguments[0])
+        code = self.looks.pop(0) if look and self.looks else self.returncode
+        return Outcome(code, {"same": 7}, ("marked for protection",), (), False, 1.0, Path("log"), self.events)
 
 
 @pytest.fixture
 def attempt(monkeypatch, tmp_path, plan_of):
     """Builds stack t00, of which something stands, against an engine whose preview is the recording of that name."""
 
-    def attempted(name, *, standing=True, returncode=0, data=None):
+    def attempted(name, *, standing=True, returncode=0, data=None, looks=(), left_out=(), record=None):
         events = tmp_path / "events"
         events.write_bytes(previews.document(name, plan_of(name.partition(".")[0])) if data is None else data)
-        running = Engine(events, returncode)
+        running = Engine(events, returncode, list(looks))
         layout = plan_of(name.partition(".")[0]).layout
-        recorded = SimpleNamespace(standing={"it"} if standing else set())
-        ground = SimpleNamespace(record=lambda _: recorded, folders=lambda: (tmp_path,))
+        thing = checkpoint.Thing("kvm01", "domain", "", "it")
+        recorded = replace(record or checkpoint.EMPTY, standing=frozenset({thing} if standing else ()))
+        ground = SimpleNamespace(record=lambda _: recorded, folders=lambda: (tmp_path,), layout_digest="d1")
         work = SimpleNamespace(
             running=running, ground=ground, config={}, deadline_s=60, layout=layout, progress=lambda _: None
         )
         monkeypatch.setattr(stacks, "_answering", lambda _: ground)
         monkeypatch.setattr(stacks.recovery, "attempt", lambda *_: nullcontext())
         try:
-            return stacks._attempt(work, "t00", ()), running.asked
+            return stacks._attempt(work, "t00", left_out), running.asked
         except (RefusalError, DeployError) as error:
             return error, running.asked
 
@@ -105,13 +110,56 @@ def test_a_refused_stack_is_not_updated_and_the_runbook_is_named(attempt):
 
 def test_what_stands_and_is_harmless_is_previewed_once_and_updated(attempt):
     done, asked = attempt("same.ndjson")
-    assert asked == ["preview", "up", "preview"]
+    assert asked == ["preview", "up", "look"]
     assert done.name == "t00"
+    assert done.seconds == 3.0
 
 
 def test_where_nothing_stands_nothing_is_looked_at_first(attempt):
     _, asked = attempt("same.ndjson", standing=False)
-    assert asked == ["up", "preview"]
+    assert asked == ["up", "look"]
+
+
+@pytest.fixture
+def built(plan_of):
+    """The record of stack t00 after the plan was built."""
+    layout = plan_of("same").layout
+    names = {name for host in layout.hosts for name in stacks.names_on(host.id, "t00", layout)}
+    return replace(checkpoint.EMPTY, names=frozenset(names), outputs={"layout_digest": "d1"})
+
+
+def test_what_was_built_from_the_same_plan_is_only_looked_at(attempt, built):
+    done, asked = attempt("same.ndjson", record=built, looks=[0])
+    assert asked == ["look"]
+    assert (done.created, done.updated, done.deleted, done.unchanged) == (0, 0, 0, 7)
+
+
+def test_what_was_built_and_changed_since_is_judged_and_updated(attempt, built):
+    _, asked = attempt("same.ndjson", record=built, looks=[255, 0])
+    assert asked == ["look", "preview", "up", "look"]
+    error, asked = attempt("memory.json", record=built, looks=[255], returncode=255)
+    assert asked == ["look", "preview"]
+    assert "resize-memory" in str(error)
+
+
+def test_a_record_of_another_plan_or_of_half_a_run_is_no_reason_to_look(attempt, built):
+    for other in (
+        replace(built, outputs={"layout_digest": "d2"}),
+        replace(built, outputs={}),
+        replace(built, untidy=True),
+        replace(built, names=built.names - {f"{AP1}-seed"}),
+    ):
+        _, asked = attempt("same.ndjson", record=other)
+        assert asked == ["preview", "up", "look"]
+
+
+def test_what_is_missing_on_a_host_that_is_left_out_matters_not(attempt, built, plan_of):
+    layout = plan_of("same").layout
+    (host,) = {vm.host for vm in layout.vms if vm.id == AP1}
+    fewer = replace(built, names=built.names - set(stacks.names_on(host, "t00", layout)))
+    done, asked = attempt("same.ndjson", record=fewer, looks=[0], left_out=(host,))
+    assert asked == ["look"]
+    assert done.down == (host,)
 
 
 def test_a_preview_that_nobody_can_read_stops_the_stack(attempt):

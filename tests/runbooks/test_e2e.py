@@ -14,6 +14,8 @@ from tests import centre
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("lab")]
 
 TAX = "hyuga-resident-tax-ap-01"
+DOCUMENTS = "hyuga-document-management-ap-01"
+LESS_MEMORY = "document-management: {roles: {ap: {memory_gib: 0.109375}}}"
 REGISTRY = "kadogawa-resident-registry-ap-01"
 # What a technician does who takes a machine away: the new one has neither pools nor networks nor volumes.
 NEW_MACHINE = """\
@@ -118,11 +120,19 @@ def test_a_disk_grows_while_the_vm_runs_and_memory_in_a_planned_restart(site):
     size = "memory_gib: {all: 0.125}, disk_gib: {all: 0.0625}"
     site.edit("catalogue.yaml", size, "memory_gib: {all: 0.15625}, disk_gib: {all: 0.125}", after="  resident-tax:")
     site.edit("estate.yaml", "role: ap, vcpu: 2", "role: ap, vcpu: 3", after="  - id: hyuga")
+    site.edit("estate.yaml", "resident-tax: {vcpu_busy", f"{LESS_MEMORY}\n      resident-tax: {{vcpu_busy")
     site.replan()
     site.run("grow-disk", vm=TAX, disk=f"{TAX}-data")
     assert "134217728" in site.made.virsh(host, "domblkinfo", TAX, "vdb")
     assert "--confirm" in site.run("resize-memory", code=2, vm=TAX).stderr
-    site.run("resize-memory", "--confirm", TAX, vm=TAX)
+    # Two VMs of one stack have another size: the first is put right though the other still waits.
+    assert f"「{DOCUMENTS}」" in site.run("resize-memory", "--confirm", TAX, vm=TAX).stderr
+    waiting = site.made.kumiai("deploy", site.made.plan, "--stack", "hyuga", "--lab", "--state", site.made.state)
+    assert waiting.returncode == 3
+    assert DOCUMENTS in waiting.stderr
+    assert TAX not in waiting.stderr
+    site.run("resize-memory", "--confirm", DOCUMENTS, vm=DOCUMENTS)
+    assert "114688 KiB" in site.made.virsh(site.made.place(DOCUMENTS), "dominfo", DOCUMENTS)
     assert "163840 KiB" in site.made.virsh(host, "dominfo", TAX)
     assert site.made.virsh(host, "vcpucount", TAX, "--maximum", "--config").strip() == "3"
     assert site.made.counter(TAX, deadline_s=120) >= before

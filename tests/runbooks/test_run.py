@@ -378,6 +378,19 @@ def test_nothing_is_done_that_cannot_be_recorded(bench):
     assert bench.machines.asked == []
 
 
+def test_what_a_step_says_is_told_where_it_is_meant_for_the_operator(bench):
+    bench.write("one", book(step("a", tell_output="true"), step("b")))
+    bench.again(
+        TO_DO,
+        Answer("apply-a", stdout="判定：残り 1 件\n  次は b\n", stderr="小声"),
+        Answer("apply-b", stdout="黙って"),
+    )
+    bench.run("one")
+    assert "    判定：残り 1 件" in bench.told
+    assert "      次は b" in bench.told
+    assert not any("小声" in line or "黙って" in line for line in bench.told)
+
+
 def test_a_secret_is_given_on_standard_input_and_is_nowhere_else(bench):
     folder = bench.site.state / "secrets" / "t00"
     folder.mkdir(parents=True)
