@@ -43,6 +43,8 @@ def _hosts(kept: Keeping, layout: Layout, lowered: Collection[str]) -> Iterator[
         elif name in kept.without and (name in carrying or host.spare):
             was = "使用" if name in carrying else "予備"
             reason = "使わない指定のため（--without-host）"
+            if name in carrying:
+                reason += "。ホストが壊れて戻らないときは restore-dead-host-vms"
             yield change("host", "changed", name, "use", was, "使わない", reason=reason, runbook="evacuate-host")
     for name, host in after.items():
         if name not in before:

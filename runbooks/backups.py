@@ -155,8 +155,10 @@ def _last_of_each(times: Sequence[datetime], period: Callable[[date], Hashable],
     return set(sorted(last.values())[-limit:]) if limit > 0 else set()
 
 
-def sources(stored: Mapping[str, Iterable[str]], vms: Sequence[str]) -> dict[str, dict[str, str]]:
-    """VM -> the host of its newest backup, its generation and its time. Raises BackupError where a VM has none.
+def sources(stored: Mapping[str, Iterable[str]], vms: Sequence[str], hint: str = "") -> dict[str, dict[str, str]]:
+    """VM -> the host of its newest backup, its generation and its time.
+
+    Raises BackupError where a VM has none, with what can be done then (`hint`).
 
     `stored`: host -> lines `VM GENERATION BEGUN`, which is all that a site with thousands of backups needs to tell.
     """
@@ -169,7 +171,7 @@ def sources(stored: Mapping[str, Iterable[str]], vms: Sequence[str]) -> dict[str
                     found[vm] = max(newest, found.get(vm, newest))
     missing = [vm for vm in vms if vm not in found]
     if missing:
-        raise BackupError(f"バックアップのない仮想サーバ：{'、'.join(missing)}")
+        raise BackupError(f"バックアップのない仮想サーバ：{'、'.join(missing)}{hint}")
     return {vm: {"host": found[vm][1], "generation": found[vm][2], "begun": found[vm][0].isoformat()} for vm in vms}
 
 
@@ -230,7 +232,7 @@ def _answer(chosen: argparse.Namespace) -> str:
         stored = json.loads(sys.stdin.read())
         return f"{update_index(chosen.index, stored, chosen.vm)}\n"
     if chosen.question == "sources":
-        return json.dumps(sources(json.loads(sys.stdin.read()), chosen.vms)) + "\n"
+        return json.dumps(sources(json.loads(sys.stdin.read()), chosen.vms, chosen.hint)) + "\n"
     if chosen.question == "overdue":
         return "".join(f"{line}\n" for line in overdue(read_index(chosen.index), chosen.vms, chosen.now, chosen.limit))
     manifests, damaged = read(sys.stdin)
@@ -275,6 +277,7 @@ def _parser() -> argparse.ArgumentParser:
         "sources", help="仮想サーバごとの最新の世代と、その保管先（標準入力：ホスト → 「名前 世代 時刻」の行の JSON）"
     )
     where.add_argument("vms", nargs="*")
+    where.add_argument("--hint", default="", help="一台でもなければ、その名前に続けて言うこと")
     late = questions.add_parser("overdue", help="最新のバックアップが古すぎる仮想サーバ（索引による）")
     late.add_argument("--index", type=Path, required=True)
     late.add_argument("--now", type=_time, required=True)

@@ -12,13 +12,13 @@ import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from layout import FolderError, connections, folder
-from layout.records import Layout
+from layout.records import Layout, VmRecord
 from runbooks.backups import JAPAN, age_in_business_days
 
 ASK_S = 20.0
@@ -59,8 +59,8 @@ def sign_of_life(host: str, uri: str, wait_s: float = ASK_S) -> str:
     return "libvirt が答えました" if asked.returncode == 0 else ""
 
 
-def losses(sources: Mapping[str, Mapping[str, str]], now: datetime) -> list[str]:
-    """For each VM which backup it gets, and how much of its work is lost with that, in the order given."""
+def losses(sources: Mapping[str, Mapping[str, str]], now: datetime, anew: Collection[str] = ()) -> list[str]:
+    """For each VM which backup it gets, and how much of its work is lost with that, in the order given; then `anew`."""
     lines = []
     for vm, source in sources.items():
         begun = datetime.fromisoformat(source["begun"]).astimezone(JAPAN)
@@ -70,7 +70,7 @@ def losses(sources: Mapping[str, Mapping[str, str]], now: datetime) -> list[str]
             f"{vm}：{begun:%Y-%m-%d %H:%M} の時点に戻る（{_span(now - begun)}分の入力が失われる。"
             f"{age} 営業日前{over}。世代 {source['generation']}、{source['host']}）"
         )
-    return lines
+    return lines + [f"{vm}：バックアップがないので、空のディスクで作り直す（データはすべて失われる）" for vm in anew]
 
 
 def _span(time: timedelta) -> str:
@@ -88,14 +88,19 @@ def standing_on(deployment: Mapping[str, Any], host: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def rehoused(deployment: Mapping[str, Any], host: str, layout: Layout, uris: Mapping[str, str]) -> Deployment:
+def rehoused(
+    deployment: Mapping[str, Any], host: str, layout: Layout, uris: Mapping[str, str], anew: Collection[str] = ()
+) -> Deployment:
     """The record of a tenant's stack with everything that was on the host on the planned host of its VM.
 
     The VMs were brought there under the same names, UUIDs and paths, so that nothing else of their records changes.
+    What was on the host of VMs `anew` is forgotten: the next deployment makes them.
     Raises DeadHostError for what belongs to no VM of the plan, and where the plan keeps a VM on the host.
     """
     made = copy.deepcopy(dict(deployment))
-    homes = _homes(layout)
+    lost = {name for vm in layout.vms if vm.id in anew for name in _names(vm)}
+    made["resources"] = [each for each in _resources(made) if _host_of(each) != host or _name(each) not in lost]
+    homes = {name: vm.host for vm in layout.vms for name in _names(vm)}
     for each in [each for each in _resources(made) if _host_of(each) == host]:
         home = homes.get(_name(each))
         if home is None:
@@ -106,6 +111,9 @@ def rehoused(deployment: Mapping[str, Any], host: str, layout: Layout, uris: Map
     for each in _resources(made):
         if each.get("type") == STACK:
             placement = (each.get("outputs") or {}).get("placement") or {}
+            for vm in anew:
+                if placement.get(vm) == host:
+                    del placement[vm]
             placement.update({vm.id: vm.host for vm in layout.vms if placement.get(vm.id) == host})
     return _without_provider(made, host)
 
@@ -141,13 +149,9 @@ def _host_of(resource: Mapping[str, Any]) -> str:
     return parts[-2] if len(parts) > 2 and PROVIDER in parts[-3] else ""
 
 
-def _homes(layout: Layout) -> dict[str, str]:
-    """The planned host of everything that the program names after a VM."""
-    homes = {}
-    for vm in layout.vms:
-        for name in (vm.id, f"{vm.id}-seed", *(disk.name for disk in vm.disks)):
-            homes[name] = vm.host
-    return homes
+def _names(vm: VmRecord) -> tuple[str, ...]:
+    """Everything that the program names after a VM."""
+    return (vm.id, f"{vm.id}-seed", *(disk.name for disk in vm.disks))
 
 
 def _uri(layout: Layout, host: str) -> str:
@@ -193,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 1 if sign else 0
         told = json.loads(sys.stdin.read())
         if chosen.question == "losses":
-            sys.stdout.write("".join(f"{line}\n" for line in losses(told, datetime.fromisoformat(chosen.now))))
+            sys.stdout.write("".join(f"{line}\n" for line in losses(told, datetime.fromisoformat(chosen.now), chosen.anew)))
             return 0
         record = told["deployment"]
         if chosen.question == "stands":
@@ -203,7 +207,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if chosen.question == "forget":
             record = forgotten(record, chosen.host)
         else:
-            record = rehoused(record, chosen.host, folder.read_planned(chosen.plan).layout, _uris(chosen))
+            layout = folder.read_planned(chosen.plan).layout
+            record = rehoused(record, chosen.host, layout, _uris(chosen), chosen.anew)
         sys.stdout.write(json.dumps({**told, "deployment": record}, ensure_ascii=False) + "\n")
     except (FolderError, DeadHostError) as error:
         sys.stderr.write(f"{error}\n")
@@ -229,6 +234,8 @@ def _parser() -> argparse.ArgumentParser:
     for each in (silent, moved):
         each.add_argument("--plan", type=Path, required=True)
         each.add_argument("--uris", default="")
+    for each in (lost, moved):
+        each.add_argument("--anew", nargs="*", default=(), help="バックアップがなく、空で作り直す仮想サーバ")
     gone = questions.add_parser("forget", help="拠点の記録からそのホストを除く（同上）")
     for each in (silent, stands, moved, gone):
         each.add_argument("--host", required=True)

@@ -79,6 +79,21 @@ def test_what_was_on_the_dead_host_is_on_the_planned_one(moved):
     assert dead_host.rehoused(after, "kvm01", moved, {}) == after
 
 
+def test_a_vm_without_a_backup_is_forgotten_and_the_others_go_on(moved):
+    before = record("kvm01", "kvm02")
+    after = dead_host.rehoused(before, "kvm01", moved, {}, ["t00-s00-ap-01"])
+    assert [name for name in hosts_of(after) if "ap-01" in name] == []
+    assert sorted(hosts_of(after)) == ["t00-s00-ap-02", "t00-s00-ap-02-data", "t00-s00-ap-02-seed"]
+    assert after["resources"][0]["outputs"]["placement"] == {"t00-s00-ap-02": "kvm02"}
+    assert dead_host.standing_on(after, "kvm01") == []
+
+
+def test_of_a_vm_elsewhere_nothing_is_forgotten(moved):
+    """Named by mistake: what stands on a living host stays in the record."""
+    after = dead_host.rehoused(record("kvm01", "kvm02"), "kvm01", moved, {}, ["t00-s00-ap-02"])
+    assert {"t00-s00-ap-02", "t00-s00-ap-02-data", "t00-s00-ap-02-seed"} <= set(hosts_of(after))
+
+
 def test_a_host_that_the_record_does_not_know_gets_its_connection_before_what_needs_it(moved):
     after = dead_host.rehoused(record("kvm01"), "kvm01", moved, {"kvm02": "qemu+ssh://ops@kvm02/system"})
     kinds = [each["type"] for each in after["resources"]]
@@ -130,6 +145,12 @@ def test_what_is_lost_is_told_in_time_and_business_days(begun, says):
     (line,) = dead_host.losses(sources, datetime.fromisoformat("2027-05-10T09:30:00+09:00"))
     assert line.startswith("vm-1：")
     assert all(words in line for words in [*says, "世代 g1、bk01"])
+
+
+def test_what_is_made_anew_is_told_to_be_lost():
+    assert dead_host.losses({}, datetime.fromisoformat("2027-05-10T09:30:00+09:00"), ["vm-2"]) == [
+        "vm-2：バックアップがないので、空のディスクで作り直す（データはすべて失われる）"
+    ]
 
 
 @contextmanager
