@@ -197,7 +197,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 1 if sign else 0
         told = json.loads(sys.stdin.read())
         if chosen.question == "losses":
-            sys.stdout.write("".join(f"{line}\n" for line in losses(told, datetime.fromisoformat(chosen.now), chosen.anew)))
+            sys.stdout.write(
+                "".join(f"{line}\n" for line in losses(told, datetime.fromisoformat(chosen.now), chosen.anew))
+            )
             return 0
         record = told["deployment"]
         if chosen.question == "stands":

@@ -16,7 +16,8 @@ from infra.inspection.differences import Difference, Wanted
 from infra.inspection.standing import Standing
 from infra.observing import observation
 from infra.observing.observed import Unreachable
-from infra.recovery import checkpoint, leftovers
+from infra.observing.virsh import Hosts
+from infra.recovery import checkpoint
 from infra.segmentation import check as network_check
 from layout.connections import Connection
 from layout.records import Layout
@@ -70,9 +71,7 @@ def drift(
     wanted = Wanted(layout, now or datetime.now(TOKYO), chosen.domain_type == "qemu", recorded)
     found = compare(wanted, seen)
     if images:
-        held = image_bytes.digests(
-            image_bytes.copies(layout, layout.hosts, seen), leftovers.Hosts(uris), progress=progress
-        )
+        held = image_bytes.digests(image_bytes.copies(layout, layout.hosts, seen), Hosts(uris), progress=progress)
         found += image_bytes.differences(held, layout, recorded)
     answering = {host: uri for host, uri in uris.items() if not isinstance(seen[host], Unreachable)}
     more, notes = _of_networks(layout, wires, answering, gateways)

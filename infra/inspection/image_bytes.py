@@ -17,7 +17,7 @@ from infra.admission import HOSTS_PREFIX, Observations, base_images, volume_of
 from infra.inspection.differences import Difference
 from infra.inspection.standing import Standing
 from infra.observing.observed import HostObservation, Volume
-from infra.recovery.leftovers import Hosts, SilentHostError
+from infra.observing.virsh import Hosts, SilentHostError
 from layout.records import HostRecord, Layout
 
 MEMORY_FILE = "image-bytes.json"

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from infra.admission import Observations
 from infra.inspection.standing import Standing
 from infra.observing.observed import Domain, HostObservation
+from infra.observing.virsh import SilentHostError
 from infra.recovery import checkpoint
 from infra.recovery.checkpoint import Thing
-from infra.recovery.leftovers import SilentHostError
 from infra.recovery.recovery import Ground, found_again
 from infra.refusal import RefusalError, some
 from layout.records import VmRecord

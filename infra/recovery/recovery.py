@@ -18,10 +18,11 @@ from pathlib import Path
 from infra import admission
 from infra.admission import BaseImage, HostsStack
 from infra.engine import Engine
+from infra.observing.virsh import Hosts, SilentHostError
 from infra.recovery import checkpoint, intent, leftovers, room
 from infra.recovery.checkpoint import CheckpointError, Record, Thing
 from infra.recovery.intent import Intent
-from infra.recovery.leftovers import Hosts, LeftoverError, SilentHostError
+from infra.recovery.leftovers import LeftoverError
 from infra.recovery.room import FullDiskError
 from infra.recovery.turns import BusyError, marks, only_one
 from layout.records import Layout

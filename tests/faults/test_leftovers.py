@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from infra.observing.virsh import Hosts, SilentHostError
 from infra.recovery import intent, leftovers, recovery
 from infra.recovery.checkpoint import Thing
 from infra.recovery.intent import Intent
-from infra.recovery.leftovers import Hosts, LeftoverError, SilentHostError
+from infra.recovery.leftovers import LeftoverError
 from tests.infra import plans
 
 MAC = "52:54:00:00:00:01"

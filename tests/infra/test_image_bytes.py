@@ -12,7 +12,7 @@ from infra.inspection import image_bytes
 from infra.inspection.image_bytes import Copy, Memory
 from infra.inspection.standing import Standing
 from infra.observing.observed import HostObservation, Pool, Volume
-from infra.recovery.leftovers import SilentHostError
+from infra.observing.virsh import SilentHostError
 from layout.records import ImageRecord
 from tests.infra import plans
 

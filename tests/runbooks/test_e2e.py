@@ -166,7 +166,6 @@ def test_a_running_vm_moves_with_its_disks_and_its_seed(site):
 def test_a_host_is_evacuated_and_replaced(site):
     before = site.made.counter(REGISTRY, deadline_s=60)
     host = site.made.place(REGISTRY)
-    site.edit("estate.yaml", "spare_hosts: 1", "spare_hosts: 0")
     site.replan("--without-host", host)
     site.run("evacuate-host", host=host)
     assert site.made.virsh(host, "list", "--all", "--name").split() == []
