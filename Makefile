@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+# The tests start our programs many hundred times: they are not to be compiled each time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup packages test-packages bench-packages tools demo test lint bench validate soak clean
 
 setup: packages $(STAMP)

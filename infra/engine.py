@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tools import build
+from tools.installation import engine_env
 from tools.tenant_secrets import PASSPHRASE, SecretsError, stack_secrets
 
 HOUSE = Path(__file__).resolve().parents[1]
@@ -175,24 +177,18 @@ class Engine:
             self.command("cancel", "--yes", "--stack", stack)
 
 
-def environment(state: Path, progress: Callable[[str], None]) -> dict[str, str]:
-    """The environment for Pulumi with its state below `state`; says when the machine has no engine yet.
+def environment(state: Path) -> dict[str, str]:
+    """The environment for Pulumi with its state below `state`. The user's own backend and passphrase stay as they are.
 
-    The user's own backend and passphrase stay as they are. Raises EngineError.
+    Raises EngineError, also where this machine has no engine yet.
     """
-    command = [sys.executable, str(HOUSE / "tools" / "build.py"), "--env", str(state), "--json"]
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace"
-    ) as process:
-        assert process.stdout is not None and process.stderr is not None  # noqa: S101, PT018 - both are pipes
-        told = []
-        for line in process.stderr:
-            told.append(line.strip())
-            progress(line.strip())
-        output = process.stdout.read()
-    if process.returncode != 0:
-        raise EngineError(f"Pulumi を用意できません（{told[-1] if told else f'終了コード {process.returncode}'}）")
-    return {**os.environ, **json.loads(output)}
+    installation = build.find(os.environ)
+    if installation is None:
+        raise EngineError("Pulumi がまだビルドされていません。make tools を実行してください")
+    try:
+        return {**os.environ, **engine_env(installation, state, Path(sys.executable), os.environ)}
+    except (OSError, SecretsError) as error:
+        raise EngineError(f"状態フォルダーを使えません：{error}") from None
 
 
 def with_secrets(environment: Mapping[str, str], state: Path, stack: str) -> dict[str, str]:

@@ -67,14 +67,14 @@ def deploy(
 ) -> None:
     """計画のスタックを順に構築し、直後の pulumi preview に差分がないことを確かめる。"""
     where = target(state=state, uris=uris, domain_type=domain_type, on_lab=on_lab)
-    from infra.deployment import deploy as building
-    from infra.refusal import RefusalError
-
     if environment:
         _write_environment(where.state, stack or [])
         return
     if plan is None:
         raise RefusedError("計画フォルダーを指定してください（kumiai deploy DIR）", exit_code=MALFORMED)
+    from infra.deployment import deploy as building
+    from infra.refusal import RefusalError
+
     try:
         result = building.deploy(
             plan,
@@ -131,13 +131,14 @@ def _emit(result: DeployResult) -> None:
 
 def _write_environment(state: Path, stacks: list[str]) -> None:
     """Lines for `eval`. What the shell has already is left out: the lines may be pasted, and pasted text is seen."""
-    from infra.deployment import deploy as building
+    from infra.deployment import by_hand
+    from infra.engine import EngineError
 
     if len(stacks) != 1:
         raise RefusedError("--env にはスタックを一つ指定してください（--stack NAME）", exit_code=MALFORMED)
     try:
-        variables = building.engine_environment(state, stacks[0])
-    except building.DeployError as error:
+        variables = by_hand.engine_environment(state, stacks[0])
+    except EngineError as error:
         raise RefusedError(*str(error).splitlines(), exit_code=FAILURE) from None
     for name, value in variables.items():
         if os.environ.get(name) != value:

@@ -7,7 +7,7 @@ import shutil
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,13 +18,12 @@ from infra.deployment.stacks import DeployError, Down, StackResult, Work
 from infra.engine import EngineError
 from infra.inspection.preflight import WaitingError
 from infra.judgement import Plan
-from infra.recovery import checkpoint, recovery, room
-from infra.recovery.turns import BusyError
+from infra.recovery import recovery, room
 from infra.refusal import RefusalError, some
 from layout.records import Layout, VmRecord
 from tools.installation import corrections
 
-__all__ = ["DeployError", "DeployResult", "LeftOut", "StackResult", "deploy", "engine_environment", "engine_of"]
+__all__ = ["DeployError", "DeployResult", "LeftOut", "StackResult", "deploy"]
 
 AT_ONCE = 3  # engines; each takes up to 0.35 GiB (docs/deploy.md), and two cores are busy with as many
 
@@ -115,7 +114,7 @@ def deploy(
         raise RefusalError(f"--after「{after}」：この計画にない仮想サーバです")
     images = _require_ready(judged.layout, chosen)
     with _explained(state), recovery.only_one(state, progress=progress):
-        environment = {**engine.environment(state, progress), **recovery.marks(state)}
+        environment = {**engine.environment(state), **recovery.marks(state)}
         if "define-only" not in corrections(environment):
             progress(
                 "この計算機の libvirt プロバイダーを使います（修正なし）。"
@@ -146,27 +145,6 @@ def deploy(
         if any(host in stack.down for stack in built) and not _without(host, judged.layout)
     )
     return DeployResult(judged, built, left_out)
-
-
-def engine_of(state: Path, stack: str, progress: Callable[[str], None] = lambda _: None) -> engine.Engine:
-    """The engine for work by hand on a stack, with the stack's own passphrase. Raises DeployError."""
-    state = state.resolve()
-    with _explained(state):
-        environment = engine.with_secrets(engine.environment(state, progress), state, stack)
-        return engine.Engine(engine.project(state), environment, state / "logs")
-
-
-def engine_environment(state: Path, stack: str) -> dict[str, str]:
-    """The variables with which `pulumi` works by hand on that stack of the state. Raises DeployError.
-
-    Locks of engines that were killed are removed: those who work by hand would have to find out whose they are.
-    """
-    variables = dict(engine_of(state, stack).environment)
-    files = checkpoint.files_of(variables, stack)
-    if files is not None:
-        with suppress(BusyError):  # looking is allowed meanwhile, and whoever changes something is told by the engine
-            checkpoint.unlock(files)
-    return variables
 
 
 @contextmanager

@@ -66,7 +66,7 @@ def drift(
     # Read first: a mistake in a file is told before anybody is asked.
     wires = None if uplinks is None else read_uplinks(uplinks)
     gateways = network_check.gateways_beside(chosen.uris_file)
-    recorded = recorded_in(state, stacks, progress)
+    recorded = recorded_in(state, stacks)
     seen = observation.observe_all(uris, deadline_s=deadline_s)
     wanted = Wanted(layout, now or datetime.now(TOKYO), chosen.domain_type == "qemu", recorded)
     found = compare(wanted, seen)
@@ -88,7 +88,7 @@ def compare(wanted: Wanted, seen: Observations) -> tuple[Difference, ...]:
     return (*differences.find(wanted, seen), *differences.of_state(wanted.layout, wanted.standing, stacks))
 
 
-def recorded_in(state: Path, stacks: tuple[str, ...], progress: Callable[[str], None]) -> Standing:
+def recorded_in(state: Path, stacks: tuple[str, ...]) -> Standing:
     """What Pulumi's records below `state` say. Raises EngineError and CheckpointError.
 
     The engine is woken only for a backend that is not a folder: a look at two thousand VMs must not take an hour.
@@ -97,7 +97,7 @@ def recorded_in(state: Path, stacks: tuple[str, ...], progress: Callable[[str], 
     own = os.environ.get("PULUMI_BACKEND_URL") or f"file://{state / 'stacks'}"
     if checkpoint.files_of({"PULUMI_BACKEND_URL": own}, "") is not None:
         return standing.read(stacks, state, {**os.environ, "PULUMI_BACKEND_URL": own})
-    return standing.read(stacks, engine.project(state), engine.environment(state, progress))
+    return standing.read(stacks, engine.project(state), engine.environment(state))
 
 
 def _of_networks(

@@ -11,14 +11,13 @@ import random
 import shutil
 import socket
 import subprocess
-import threading
 import time
 from contextlib import contextmanager, suppress
 
 import pytest
 
 import lab
-from infra.deployment import deploy
+from infra.deployment import by_hand, deploy
 from infra.recovery import checkpoint, recovery
 from infra.refusal import RefusalError
 from tests.faults.stand import SITE, TENANT, standing
@@ -200,11 +199,8 @@ def test_an_inactive_pool(stand):
 
 
 def test_an_ssh_port_that_hangs(stand):
-    """It accepts and says nothing, as behind a firewall that drops: the host is named, the others are looked at."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        held = []
-        thread = threading.Thread(target=lambda: [held.append(server.accept()) for _ in range(50)], daemon=True)
-        thread.start()
+    """It is open and says nothing, as behind a firewall that drops: the host is named, the others are looked at."""
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as server:
         uris = dict(stand.lab.local_uris)
         keys = stand.lab.state_dir / "ssh"
         query = f"keyfile={keys / 'id_ed25519'}&knownhosts={keys / 'known_hosts'}"
@@ -236,8 +232,8 @@ def test_two_engineers_at_once(stand):
 
 
 def test_pulumi_by_hand_while_somebody_deploys(stand):
-    running = deploy.engine_of(stand.state, TENANT)
-    by_hand = subprocess.Popen(
+    running = by_hand.engine_of(stand.state, TENANT)
+    other = subprocess.Popen(
         ["pulumi", "up", "--yes", "--stack", TENANT, "--non-interactive"],
         cwd=running.project, env=dict(running.environment), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -246,8 +242,8 @@ def test_pulumi_by_hand_while_somebody_deploys(stand):
     while not list(stand.files(TENANT).locks.glob("*.json")) and time.monotonic() < limit:
         time.sleep(0.02)
     said = stand.deploy(code=1)
-    assert f"プロセス {by_hand.pid}" in said
-    by_hand.wait(300)
+    assert f"プロセス {other.pid}" in said
+    other.wait(300)
     stand.recover()
 
 
@@ -276,7 +272,7 @@ def test_a_volume_that_a_failed_run_left(stand):
 @contextmanager
 def a_run_that_fails(stand, stack):
     """What is done within is done by a run of the stack that then fails."""
-    running = deploy.engine_of(stand.state, stack)
+    running = by_hand.engine_of(stand.state, stack)
     uris = dict(stand.lab.local_uris)
     ground = recovery.Ground(running, stand.state, stand.plan.layout, stand.plan.layout_digest, uris)
     with suppress(InterruptedError), recovery.attempt(ground, stack):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import lab
-from infra.deployment import deploy
+from infra.deployment import by_hand, deploy
 from layout.folder import PlanFolder
 from tests.infra import plans
 
@@ -104,7 +104,7 @@ class Recorder:
         self.base = plans.write(root / "plan", tenants=1)
         self.lab = lab.up(root / "lab", plan=self.base.path, bridges=True, progress=print)
         deploy.deploy(self.base.path, state=root / "state", domain_type="qemu", uris=self.lab.uris_file, progress=print)
-        self.environment = deploy.engine_environment(root / "state")
+        self.environment = by_hand.engine_environment(root / "state")
 
     def record(self, case: dict[str, Any], *, streaming: bool = False) -> str:
         """The document of a case, scrubbed."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import lab
-from infra.deployment import deploy, reach
+from infra.deployment import by_hand, deploy, reach
 from infra.deployment.stacks import DeployError
 from lab import processes
 from lab import state as lab_state
@@ -115,7 +115,7 @@ def test_planted_secrets_come_out_nowhere_and_a_stack_reads_only_its_own(hosts):
                     assert needle not in path.read_bytes(), path
         assert needle.decode() not in "\n".join([*told, result.verdict])
     # The planted passphrase is really the one in use, and another stack's does not open this one.
-    engine = deploy.engine_of(state, "t00")
+    engine = by_hand.engine_of(state, "t00")
     assert json.loads(engine.command("stack", "export", "--stack", "t00"))["deployment"]["resources"]
     wrong = dict(engine.environment) | {"PULUMI_CONFIG_PASSPHRASE_FILE": str(secrets / "hosts-dc" / "passphrase")}
     outcome = type(engine)(engine.project, wrong, engine.logs).run("t00", "preview", deadline_s=120)
@@ -134,7 +134,7 @@ def test_vms_are_defined_and_were_never_started(hosts):
 
 
 def test_an_update_of_a_stopped_vm_does_not_start_it(hosts):
-    engine = deploy.engine_of(hosts.root / "state", "t00")
+    engine = by_hand.engine_of(hosts.root / "state", "t00")
     vm = min(hosts.planned("kvm01", "t00"))
     hosts.virsh("kvm01", "autostart", "--disable", vm)
     done = engine.run("t00", "up", "--yes", "--refresh", "--skip-preview", deadline_s=300)
@@ -185,7 +185,7 @@ def test_standing_vms_of_a_host_that_is_down_are_left_as_they_are(hosts):
 
 def test_a_host_that_goes_down_during_the_update_is_left_out_from_then_on(hosts):
     """The VMs of t01 on that host are forgotten first, so that the update has something to make there."""
-    engine = deploy.engine_of(hosts.root / "state", "t01")
+    engine = by_hand.engine_of(hosts.root / "state", "t01")
     doomed = hosts.daemon("kvm02")
     for vm in hosts.planned("kvm02", "t01"):
         hosts.virsh("kvm02", "undefine", vm)

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import lab
 from infra import segmentation, settings
-from infra.deployment import deploy
+from infra.deployment import by_hand, deploy
 from infra.inspection import drift
 from infra.refusal import RefusalError
 from kumiai.groups import app
@@ -370,7 +370,7 @@ def test_the_commands_answer_with_their_exit_codes(centre):
 
 def test_a_plain_pulumi_up_sees_an_orphan_too(centre):
     """The record has lost a VM that runs."""
-    engine = deploy.engine_of(centre.root / "state", "t00")
+    engine = by_hand.engine_of(centre.root / "state", "t00")
     kept = centre.root / "kept.json"
     kept.write_text(engine.command("stack", "export", "--stack", "t00"))
     urn = next(

@@ -15,7 +15,7 @@ import pytest
 
 import lab
 from infra import engine, seed
-from infra.deployment import deploy
+from infra.deployment import by_hand, deploy
 from infra.refusal import RefusalError
 from lab import state as lab_state
 from tests.infra import plans
@@ -49,7 +49,7 @@ class Standing:
         stack = arguments[arguments.index("--stack") + 1]
         return subprocess.run(
             ["pulumi", *arguments, "--non-interactive", "--color", "never"],
-            cwd=self.running.project, env=deploy.engine_environment(self.root / "state", stack), timeout=300,
+            cwd=self.running.project, env=by_hand.engine_environment(self.root / "state", stack), timeout=300,
             capture_output=True, text=True, check=False,
         )  # fmt: skip
 
@@ -79,9 +79,9 @@ def standing(tmp_path_factory):
                 plan.path, state=root / "state", domain_type="qemu", uris=running.uris_file, deadline_s=300,
                 progress=told.append,
             )  # fmt: skip
-            environment = deploy.engine_environment(root / "state", "t00")
-            by_hand = engine.Engine(root / "state" / "project", environment, root / "state" / "logs")
-            yield Standing(root, plan, running, by_hand, result, told)
+            environment = by_hand.engine_environment(root / "state", "t00")
+            programs = engine.Engine(root / "state" / "project", environment, root / "state" / "logs")
+            yield Standing(root, plan, running, programs, result, told)
         finally:
             lab.down(root / "lab")
         assert not lab_state.places(root / "lab").run.exists()

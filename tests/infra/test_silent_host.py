@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from infra.deployment import deploy
+from infra.deployment import by_hand, deploy
 from infra.inspection import differences
 from infra.observing.observed import Unreachable
 from infra.recovery.checkpoint import Files
@@ -69,6 +69,6 @@ def test_whoever_works_by_hand_finds_no_lock_of_an_engine_that_is_dead(tmp_path,
     class Running:
         environment = {"PULUMI_BACKEND_URL": f"file://{tmp_path}"}  # noqa: RUF012 - what the engine has
 
-    monkeypatch.setattr(deploy, "engine_of", lambda *_: Running)
-    assert deploy.engine_environment(tmp_path, "t00") == Running.environment
+    monkeypatch.setattr(by_hand, "engine_of", lambda *_: Running)
+    assert by_hand.engine_environment(tmp_path, "t00") == Running.environment
     assert [path.name for path in files.locks.iterdir()] == ["other.json"]

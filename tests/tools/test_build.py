@@ -48,11 +48,12 @@ def machine(tmp_path):
     script.parent.mkdir(parents=True)
     script.write_text("print('host')\n", encoding="utf-8")
     script.chmod(0o444)  # as in Go's module cache
-    for change in json.loads((SOURCES / "provider" / "corrections.json").read_text(encoding="utf-8")):
-        source = tmp_path / "library" / change["file"]
-        source.parent.mkdir(parents=True, exist_ok=True)
-        with source.open("a", encoding="utf-8") as file:
-            file.write(change["before"])
+    for listed in SOURCES.glob("*/corrections.json"):
+        for change in json.loads(listed.read_text(encoding="utf-8")):
+            source = tmp_path / ("library" if "terraform" in change["module"] else "sdk") / change["file"]
+            source.parent.mkdir(parents=True, exist_ok=True)
+            with source.open("a", encoding="utf-8") as file:
+                file.write(change["before"])
     return {
         "LIBRARY": str(tmp_path / "library"),
         "PATH": f"{go.parent}:/usr/bin:/bin",
@@ -101,8 +102,8 @@ def test_compiler_may_not_touch_the_pins(machine):
     assert all("-mod=readonly" in line and "-trimpath" in line for line in lines)
     folders = [Path(line.split()[0]) for line in lines]
     assert [folder.name for folder in folders] == ["language-host", "provider", "engine"]
-    # The provider is built in a copy that uses the corrected library; the others where they lie.
-    assert [folder.parent == SOURCES for folder in folders] == [True, False, True]
+    # Host and provider are built in copies that use corrected libraries; the engine where it lies.
+    assert [folder.parent == SOURCES for folder in folders] == [False, False, True]
 
 
 def test_a_program_of_the_same_sources_is_taken_from_an_older_build(machine):
