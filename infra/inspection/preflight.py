@@ -261,12 +261,15 @@ def _differences(ground: BuildingGround) -> tuple[list[str], list[str], dict[str
             continue
         if each.kind not in {"uri", "double", "elsewhere", "snapshot"} and each.vm not in known:
             continue  # it is to be made, or an orphan, of which more below
+        line = each.line
         if each.kind in REPLACING and _is_another_size(ground, each.vm):
-            problems.append(f"{each.line}（このまま構築すると作り直しになるので、始めません）")
-        else:
-            (notes if each.kind in TOLD else problems).append(each.line)
-        if each.kind in WAITING and problems and problems[-1].startswith(each.line):
-            waiting[problems[-1]] = each.vm
+            line += "（このまま構築すると作り直しになるので、始めません）"
+        elif each.kind in TOLD:
+            notes.append(line)
+            continue
+        problems.append(line)
+        if each.kind in WAITING:
+            waiting[line] = each.vm
     return problems, notes, waiting
 
 

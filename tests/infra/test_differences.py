@@ -382,6 +382,26 @@ def test_a_vm_of_another_size_than_planned_would_be_replaced(plan, size):
     assert problems(ground(plan, seen=reshape(seen_of(plan), "kvm01", AP1, **size), stacks=["hosts-dc"])) == ()
 
 
+def test_after_its_runbook_a_vm_does_not_fail_because_others_wait_for_theirs(plan):
+    host = {vm.id: vm.host for vm in plan.layout.vms}
+    size = {"memory_max_mib": 256, "memory_mib": 256}
+    other = reshape(seen_of(plan), host[DB], DB, **size)
+    with pytest.raises(preflight.WaitingError, match=DB) as told:
+        preflight.require(ground(plan, seen=other), after=AP1)
+    assert AP1 not in str(told.value)
+    for after in ("", DB):
+        with pytest.raises(RefusalError, match=DB):
+            preflight.require(ground(plan, seen=other), after=after)
+    both = reshape(other, host[AP1], AP1, **size)
+    with pytest.raises(RefusalError, match=AP1):
+        preflight.require(ground(plan, seen=both), after=AP1)
+    # What no runbook of a plan's change removes is no waiting.
+    stopped = change(other, host[AP2], AP2, state="shut off", live=None)
+    with pytest.raises(RefusalError, match=AP2):
+        preflight.require(ground(plan, seen=stopped), after=AP1)
+    assert preflight.require(ground(plan), after=AP1) == ()
+
+
 def test_memory_that_a_vm_gave_back_stops_no_deployment(plan):
     assert problems(ground(plan, seen=reshape(seen_of(plan), "kvm01", AP1, memory_mib=64))) == ()
     checked = preflight.check(ground(plan, seen=reshape(seen_of(plan), "kvm01", AP1, memory_mib=64)))
