@@ -196,7 +196,11 @@ def _attempt(work: Work, stack: str, left_out: tuple[str, ...]) -> StackResult:
 
 def _was_built(record: Record, ground: Ground, layout: Layout, stack: str, left_out: tuple[str, ...]) -> bool:
     """Whether the record is that of this very plan, whole on the hosts that answer: then a look may be all it takes."""
-    if record.untidy or record.outputs.get("layout_digest") != ground.layout_digest:
+    if (
+        record.untidy
+        or not recovery.ended(ground, stack)
+        or record.outputs.get("layout_digest") != ground.layout_digest
+    ):
         return False
     hosts = [host.id for host in admission.hosts_of(admission.stack_of(stack, layout), layout)]
     wanted = {name for host in hosts if host not in left_out for name in names_on(host, stack, layout)}

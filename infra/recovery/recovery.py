@@ -186,6 +186,11 @@ def attempt(ground: Ground, stack: str) -> Iterator[None]:
     ground.kept(stack).unlink(missing_ok=True)
 
 
+def ended(ground: Ground, stack: str) -> bool:
+    """Whether the last update of the stack ended well, or there was none: what it wrote down before is closed."""
+    return intent.read(ground.state, stack) is None and not ground.kept(stack).exists()
+
+
 def unfinished(state: Path) -> frozenset[Thing]:
     """What updates that did not end well were to make: such a thing on a host is no stranger, `up` adopts it.
 

@@ -76,7 +76,7 @@ class Engine:
 def attempt(monkeypatch, tmp_path, plan_of):
     """Builds stack t00, of which something stands, against an engine whose preview is the recording of that name."""
 
-    def attempted(name, *, standing=True, returncode=0, data=None, looks=(), left_out=(), record=None):
+    def attempted(name, *, standing=True, returncode=0, data=None, looks=(), left_out=(), record=None, ended=True):
         events = tmp_path / "events"
         events.write_bytes(previews.document(name, plan_of(name.partition(".")[0])) if data is None else data)
         running = Engine(events, returncode, list(looks))
@@ -89,6 +89,7 @@ def attempt(monkeypatch, tmp_path, plan_of):
         )
         monkeypatch.setattr(stacks, "_answering", lambda _: ground)
         monkeypatch.setattr(stacks.recovery, "attempt", lambda *_: nullcontext())
+        monkeypatch.setattr(stacks.recovery, "ended", lambda *_: ended)
         try:
             return stacks._attempt(work, "t00", left_out), running.asked
         except (RefusalError, DeployError) as error:
@@ -151,6 +152,12 @@ def test_a_record_of_another_plan_or_of_half_a_run_is_no_reason_to_look(attempt,
     ):
         _, asked = attempt("same.ndjson", record=other)
         assert asked == ["preview", "up", "look"]
+
+
+def test_an_update_that_did_not_end_is_done_again_though_all_of_it_stands(attempt, built):
+    """What was written down before it is closed by an update that ends, and by nothing else."""
+    _, asked = attempt("same.ndjson", record=built, ended=False)
+    assert asked == ["preview", "up", "look"]
 
 
 def test_what_is_missing_on_a_host_that_is_left_out_matters_not(attempt, built, plan_of):

@@ -100,7 +100,8 @@ def test_a_host_that_answers_is_not_dead(site):
     words = ("--keep", site.made.plan, "--without-host", DEAD)
     done = site.made.kumiai("plan", path, "-o", site.without, *words)
     assert done.returncode == 0, done.stdout + done.stderr
-    refused = site.run("restore-dead-host-vms", "--confirm", DEAD, code=3, host=DEAD, power_cut_by=POWER_CUT_BY)
+    words = {"host": DEAD, "power_cut_by": POWER_CUT_BY, "anew": site.lost[-1]}
+    refused = site.run("restore-dead-host-vms", "--confirm", DEAD, code=3, **words)
     assert "生きています" in refused
 
 
