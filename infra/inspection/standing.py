@@ -76,7 +76,7 @@ def parse(stack: str, deployment: Mapping[str, Any]) -> tuple[list[Resource], Ma
     try:
         for each in deployment.get("resources") or ():
             kind = str(each["type"])
-            if kind == "pulumi:pulumi:Stack":
+            if kind == checkpoint.STACK:
                 outputs = each.get("outputs") or {}
             # What is to be deleted later is gone for the program; what is external was only looked up.
             if kind.startswith(LIBVIRT) and not each.get("delete") and not each.get("external"):
