@@ -37,6 +37,9 @@ def up(
     bridges: Annotated[
         bool, typer.Option(help="規則のないブリッジも作る（既定はケーブルだけ。分離は apply-network が作る）")
     ] = False,
+    guest_agent: Annotated[
+        bool, typer.Option("--guest-agent", help="ゲストで QEMU ゲストエージェントも動かす（起動は少し遅くなる）")
+    ] = False,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
@@ -49,7 +52,13 @@ def up(
         layout_file.parse(layout_file.read_bytes(plan, layout_file.LAYOUT_FILE))
     with _explained():
         running = laboratory.up(
-            state, hosts=hosts, backup_hosts=backup_hosts, plan=plan, bridges=bridges, progress=tell
+            state,
+            hosts=hosts,
+            backup_hosts=backup_hosts,
+            plan=plan,
+            bridges=bridges,
+            guest_agent=guest_agent,
+            progress=tell,
         )
     if as_json:
         emit_json(

@@ -9,14 +9,17 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab import agent
 from lab.packages import opened_cache, run, search_path, unpacked
 from lab.unavailable import LabUnavailable
 
 GUEST = Path(__file__).parent / "guest"
 SCRIPTS = ("counter", "flatten.awk", "init")
+AGENT_SCRIPTS = ("agent", "still")
 BUSYBOX = Path("/bin/busybox")
 KERNEL_PACKAGE = "linux-image-cloud-amd64"
 BOOT_LOADER = Path("/usr/bin/syslinux")
@@ -24,8 +27,10 @@ BOOT_LOADER = Path("/usr/bin/syslinux")
 # In the order of dependence where it is known, but the guest tries a few rounds anyway.
 MODULES = (
     "virtio", "virtio_ring", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_blk",
-    "failover", "net_failover", "virtio_net", "cdrom", "isofs", "evdev", "button",
+    "failover", "net_failover", "virtio_net", "virtio_console", "cdrom", "isofs", "evdev", "button",
 )  # fmt: skip
+# Another choice of modules is another folder of the cache.
+KERNEL_KIND = f"kernel-{hashlib.sha256(' '.join(MODULES).encode()).hexdigest()[:8]}"
 # `nokaslr` and `mitigations=off`: a guest without hardware help has nothing to protect and every instruction costs.
 # `maxcpus=1`: without hardware help QEMU 7.2 dies now and then while a guest boots (memory_region_dispatch_write of no
 # region, in the thread of a vCPU; 1 of 351 boots on a busy machine): a vCPU writes to a device while another one moves
@@ -43,11 +48,11 @@ class ImageFile:
     sha256: str
 
 
-def build(destination: Path) -> ImageFile:
+def build(destination: Path, *, guest_agent: bool = False) -> ImageFile:
     """Writes the guest image to `destination` (qcow2, under 24 MB) and answers its digest.
 
-    The first call on a machine fetches Debian's kernel package; later ones copy the image from the cache.
-    Raises LabUnavailable when a program is missing or the kernel cannot be fetched.
+    The first call on a machine fetches Debian's kernel package (and the guest agent's, where it is wanted); later ones
+    copy the image from the cache. Raises LabUnavailable when a program is missing or a package cannot be fetched.
     """
     for program in ("syslinux", "mkfs.vfat", "mcopy", "qemu-img", "dpkg-deb", "apt-get", "apt-cache"):
         if shutil.which(program, path=search_path()) is None:
@@ -55,12 +60,17 @@ def build(destination: Path) -> ImageFile:
     if not BUSYBOX.exists():
         raise LabUnavailable(f"検証環境のイメージ作成に必要なファイルがありません：{BUSYBOX}（busybox-static）")
     with opened_cache() as cache:
-        kernel = unpacked(cache, "kernel", _package_of_kernel, _keep_kernel)
-        image = cache / f"guest-{_key(kernel)}.qcow2"
+        kernel = unpacked(cache, KERNEL_KIND, _package_of_kernel, _keep_kernel)
+        for outdated in cache.glob("kernel-*"):
+            if outdated != kernel:
+                shutil.rmtree(outdated)
+        programs = _programs(agent.files(cache) if guest_agent else {})
+        kind = "with-agent" if guest_agent else "guest"
+        image = cache / f"{kind}-{_key(kernel, programs)}.qcow2"
         if not image.exists():
-            for outdated in cache.glob("guest-*.qcow2"):
+            for outdated in cache.glob(f"{kind}-*.qcow2"):
                 outdated.unlink()
-            _make(kernel, image)
+            _make(kernel, programs, image)
         destination.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(image, destination)
     return ImageFile(destination, hashlib.sha256(destination.read_bytes()).hexdigest())
@@ -86,23 +96,28 @@ def _keep_kernel(tree: Path, kept: Path) -> None:
         shutil.copyfile(found, kept / "modules" / f"{module}.ko")
 
 
-def _key(kernel: Path) -> str:
+def _programs(more: Mapping[str, Path]) -> dict[str, Path]:
+    """Where each program and script goes in the guest -> where it lies here; `more` is what the agent brings."""
+    scripts = (*SCRIPTS, *AGENT_SCRIPTS) if more else SCRIPTS
+    return {"bin/busybox": BUSYBOX} | {name: GUEST / name for name in scripts} | dict(more)
+
+
+def _key(kernel: Path, programs: Mapping[str, Path]) -> str:
     digest = hashlib.sha256()
     modules = sorted((kernel / "modules").iterdir())
     loader = [BOOT_LOADER, Path("/usr/lib/syslinux/modules/bios/ldlinux.c32")]
-    scripts = [*(GUEST / name for name in SCRIPTS), Path(__file__)]
-    for path in [kernel / "vmlinuz", *modules, BUSYBOX, *loader, *scripts]:
+    for path in [kernel / "vmlinuz", *modules, *programs.values(), *loader, Path(__file__)]:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]
 
 
-def _make(kernel: Path, image: Path) -> None:
+def _make(kernel: Path, programs: Mapping[str, Path], image: Path) -> None:
     with tempfile.TemporaryDirectory(dir=image.parent, prefix="image-") as name:
         work = Path(name)
         (work / "syslinux.cfg").write_text(
             f"default guest\nprompt 0\nlabel guest\n kernel vmlinuz\n initrd initrd\n append {COMMAND_LINE}\n"
         )
-        (work / "initrd").write_bytes(gzip.compress(initial_file_system(kernel / "modules"), 9, mtime=0))
+        (work / "initrd").write_bytes(gzip.compress(initial_file_system(kernel / "modules", programs), 9, mtime=0))
         shutil.copyfile(kernel / "vmlinuz", work / "vmlinuz")
         contents = ["vmlinuz", "initrd", "syslinux.cfg"]
         size = sum((work / each).stat().st_size for each in contents)
@@ -120,14 +135,13 @@ def _make(kernel: Path, image: Path) -> None:
         (work / "image").rename(image)
 
 
-def initial_file_system(modules: Path) -> bytes:
-    """The guest's initial RAM file system: busybox, kernel modules and the scripts of `guest/`, as a newc archive."""
+def initial_file_system(modules: Path, programs: Mapping[str, Path]) -> bytes:
+    """The guest's initial RAM file system as a newc archive: programs at their places, and kernel modules."""
+    folders = {str(above) for name in programs for above in Path(name).parents} | {"modules"}
     entries: list[tuple[str, int, bytes]] = [
-        ("bin", 0o040755, b""),
-        ("bin/busybox", 0o100755, BUSYBOX.read_bytes()),
+        *((name, 0o040755, b"") for name in sorted(folders - {"."})),
+        *((name, 0o100755, path.read_bytes()) for name, path in programs.items()),
         ("bin/sh", 0o120777, b"busybox"),
-        *((name, 0o100755, (GUEST / name).read_bytes()) for name in SCRIPTS),
-        ("modules", 0o040755, b""),
     ]
     entries += [(f"modules/{each.name}", 0o100644, each.read_bytes()) for each in sorted(modules.iterdir())]
     archive = bytearray()

@@ -41,21 +41,23 @@ def up(
     backup_hosts: int = 0,
     plan: Path | None = None,
     bridges: bool = False,
+    guest_agent: bool = False,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Lab:
     """Starts a laboratory of `hosts` and `backup_hosts` hosts, or of the hosts and networks of the plan folder `plan`.
 
     It lays cables only; the bridges of the networks are made by whoever segments them, or here with `bridges` (joined,
-    without any rule, for tests of other things). `progress` is told, in Japanese, what begins. A laboratory of the same
-    plan that runs already is left alone; what died of it (hosts, libvirtd, sshd, ports) is started again. Raises
-    LabUnavailable when it cannot be; then nothing is left.
+    without any rule, for tests of other things). With `guest_agent` guests run QEMU's guest agent. `progress` is told,
+    in Japanese, what begins. A laboratory of the same plan that runs already is left alone; what died of it (hosts,
+    libvirtd, sshd, ports) is started again. Raises LabUnavailable when it cannot be; then nothing is left.
     """
     if (hosts is None) == (plan is None):
         raise LabUnavailable("ホスト数か計画フォルダーのどちらか一つを指定してください")
     if plan is not None and backup_hosts:
         raise LabUnavailable("計画フォルダーを指定したときは、バックアップのホスト数は指定できません")
     require()
-    wanted = replace(numbered(hosts, backup_hosts) if hosts is not None else read(plan or Path()), bridges=bridges)
+    named = numbered(hosts, backup_hosts) if hosts is not None else read(plan or Path())
+    wanted = replace(named, bridges=bridges, guest_agent=guest_agent)
     where = places(state_dir)
     for each in wanted.hosts:
         where.socket(each.id)
@@ -78,7 +80,7 @@ def _start(where: Places, wanted: LabPlan, progress: Callable[[str], None]) -> L
     save(where, state)
     where.state_dir.chmod(0o700)  # it holds keys
     progress("ゲスト用イメージを用意しています")
-    built = image.build(where.image(wanted.images[0]))
+    built = image.build(where.image(wanted.images[0]), guest_agent=wanted.guest_agent)
     images = {wanted.images[0]: built}
     for name in wanted.images[1:]:
         images[name] = image.ImageFile(where.image(name), built.sha256)

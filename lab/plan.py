@@ -66,6 +66,8 @@ class LabPlan:
     guests: tuple[GuestPlan, ...] = ()
     bridges: bool = True
     """Whether the laboratory makes the bridges of the networks, joined by its switch; else somebody else does."""
+    guest_agent: bool = False
+    """Whether guests run QEMU's guest agent: they boot more slowly then."""
 
     @property
     def gateways(self) -> dict[str, str]:

@@ -169,6 +169,7 @@ def _state(document: dict[str, Any]) -> State:
             tuple(plan["images"]),
             tuple(GuestPlan(**each) for each in plan["guests"]),
             bool(plan["bridges"]),
+            bool(plan.get("guest_agent")),
         ),
         tuple(
             Namespaces(each["name"], Process(**each["holder"]), Process(**each["launcher"]))

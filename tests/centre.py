@@ -135,7 +135,9 @@ class Centre:
 
 
 @contextmanager
-def started(root: Path, estate: Path = ESTATE, plan: Path | None = None) -> Iterator[Centre]:
+def started(
+    root: Path, estate: Path = ESTATE, plan: Path | None = None, *, guest_agent: bool = False
+) -> Iterator[Centre]:
     """Plans the estate (or copies the plan folder `plan`), starts its laboratory below `root`, and takes it down."""
     destination = root / "plan"
     if plan is None:
@@ -145,7 +147,7 @@ def started(root: Path, estate: Path = ESTATE, plan: Path | None = None) -> Iter
         )  # fmt: skip
     else:
         shutil.copytree(plan, destination)
-    running = lab.up(root / "lab", plan=destination)
+    running = lab.up(root / "lab", plan=destination, guest_agent=guest_agent)
     try:
         standing = Centre(root, destination, running, root / "state")
         standing.segment()
