@@ -137,7 +137,7 @@ def deploy(
         try:
             groundwork.require_ready(work, names, chosen, images, adopt=adopt, remove=remove_orphans, after=after)
         except WaitingError as waiting:
-            return DeployResult(judged, (), waiting=tuple(str(waiting).splitlines()))
+            return DeployResult(judged, (), waiting=waiting.lines)
         built = _build(work, names, parallel)
     left_out = tuple(
         LeftOut(host, reason, tuple(vm.id for vm in _on(host, names, judged.layout)))

@@ -88,7 +88,11 @@ class BuildingGround:
 
 
 class WaitingError(Exception):
-    """Nothing is in the way but VMs that wait for runbooks of their own. The message is Japanese, a line for each."""
+    """Nothing is in the way but VMs that wait for runbooks of their own; `lines` are Japanese, one for each."""
+
+    def __init__(self, lines: tuple[str, ...]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
 
 
 def require(ground: BuildingGround, after: str = "") -> tuple[str, ...]:
@@ -98,7 +102,7 @@ def require(ground: BuildingGround, after: str = "") -> tuple[str, ...]:
     """
     found = check(ground)
     if after and found.problems and all(found.waiting.get(each, after) != after for each in found.problems):
-        raise WaitingError("\n".join(found.problems))
+        raise WaitingError(tuple(found.problems))
     if found.problems:
         raise RefusalError("\n".join(found.problems), unfit=True)
     return found.notes

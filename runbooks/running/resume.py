@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runbooks.errors import RunbookError
 from runbooks.running.journal import Entry, Journal
 from runbooks.running.steps import Past, Undo
 from runbooks.text.records import Runbook
-
-if TYPE_CHECKING:
-    from runbooks.running.run import Request
 
 ENDED = ("done", "rolled back", "refused", "rehearsed", "not confirmed")
 """After these there is nothing to go on with."""
@@ -23,6 +20,7 @@ ENDED = ("done", "rolled back", "refused", "rehearsed", "not confirmed")
 class Earlier:
     """What is left of an earlier run."""
 
+    run: str
     runbook: str
     runbook_digest: str
     layout_digest: str
@@ -44,6 +42,7 @@ def read(journal: Journal, run: str) -> Earlier:
     if outcome in ENDED and last == "ended":
         raise RunbookError(f"実行「{run}」は終わっています（{outcome}）。再開できません")
     earlier = Earlier(
+        run,
         first.data["runbook"],
         first.data["runbook_digest"],
         first.data["layout_digest"],
@@ -84,11 +83,11 @@ def _below(step: str, path: str) -> bool:
     return not path or step.startswith(f"{path}/")
 
 
-def require_same(earlier: Earlier, request: Request, layout_digest: str, runbook: Runbook) -> None:
-    """Raises RunbookError unless the run goes on as it began: same procedure, same plan, same parameters."""
-    if request.name != earlier.runbook:
-        raise RunbookError(f"実行「{request.resume}」は「{earlier.runbook}」です（指定：{request.name}）")
-    if request.parameters and dict(request.parameters) != earlier.parameters:
+def require_same(earlier: Earlier, runbook: Runbook, parameters: Mapping[str, str], layout_digest: str) -> None:
+    """Raises RunbookError unless the run goes on as it began: same procedure, same plan, same parameters if any."""
+    if runbook.name != earlier.runbook:
+        raise RunbookError(f"実行「{earlier.run}」は「{earlier.runbook}」です（指定：{runbook.name}）")
+    if parameters and dict(parameters) != earlier.parameters:
         raise RunbookError("再開では引数を変えられません（--param なしで再開してください）")
     if runbook.digest != earlier.runbook_digest:
         raise RunbookError(f"運用手順書「{runbook.name}」が、実行の後で書き換えられています。元の版で再開してください")

@@ -74,7 +74,7 @@ def carry_out(
     runbook = library.get(request.name)
     given = dict(request.parameters)
     if past is not None:
-        resume.require_same(past, request, site.layout_digest, runbook)
+        resume.require_same(past, runbook, request.parameters, site.layout_digest)
         given = past.parameters
     with tempfile.TemporaryDirectory(prefix=f"kumiai-{request.name}-") as work:
         names = built_in(

@@ -104,7 +104,6 @@ class Recorder:
         self.base = plans.write(root / "plan", tenants=1)
         self.lab = lab.up(root / "lab", plan=self.base.path, bridges=True, progress=print)
         deploy.deploy(self.base.path, state=root / "state", domain_type="qemu", uris=self.lab.uris_file, progress=print)
-        self.environment = by_hand.engine_environment(root / "state")
 
     def record(self, case: dict[str, Any], *, streaming: bool = False) -> str:
         """The document of a case, scrubbed."""
@@ -118,12 +117,12 @@ class Recorder:
         uris = {host: self.lab.uris[case.get("uris", {}).get(host, host)] for host in self.lab.uris}
         (folder / "uris.json").write_text(json.dumps(uris), encoding="utf-8")
         (folder / "images").symlink_to(self.root / "lab" / "images")
-        variables = {"KUMIAI_CASE": json.dumps(case)}
+        stack = case.get("stack", "t00")
+        variables = by_hand.engine_environment(self.root / "state", stack) | {"KUMIAI_CASE": json.dumps(case)}
         if streaming:
             variables["PULUMI_ENABLE_STREAMING_JSON_PREVIEW"] = "true"
-        stack = case.get("stack", "t00")
         if case.get("fresh") or case.get("unprotect"):
-            before = Path(self.environment["PULUMI_BACKEND_URL"].removeprefix("file://"))
+            before = Path(variables["PULUMI_BACKEND_URL"].removeprefix("file://"))
             variables["PULUMI_BACKEND_URL"] = f"file://{folder / 'backend'}"
             if case.get("fresh"):
                 (folder / "backend").mkdir()
@@ -143,7 +142,7 @@ class Recorder:
     def _pulumi(self, folder: Path, variables: dict[str, str], *words: str) -> str:
         done = subprocess.run(
             ["pulumi", *words, "--non-interactive", "--color", "never"], cwd=folder, text=True, check=False,
-            env={**self.environment, **variables}, capture_output=True, timeout=300,
+            env=variables, capture_output=True, timeout=300,
         )  # fmt: skip
         return done.stdout
 
