@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 # The tests start our programs many hundred times: they are not to be compiled each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup packages test-packages bench-packages tools demo test lint bench validate soak clean
+.PHONY: setup packages test-packages bench-packages tools demo test lint bench validate soak removals clean
 
 setup: packages $(STAMP)
 
@@ -58,6 +58,10 @@ validate: setup
 # Kills a deployment a hundred times at random moments; each must be followed by one that reaches the wanted state.
 soak: setup tools
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.faults.soak --kills 100
+
+# Takes what answers each fault out of a copy of the project; its test must fail there. About half an hour.
+removals: setup tools
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.faults.removals
 
 clean:
 	rm -rf out .lab .state build

@@ -31,12 +31,22 @@ FORGETFUL = {
 
 
 @pytest.fixture(scope="module")
-def stand(tmp_path_factory):
+def bare(tmp_path_factory):
+    """Before anything was built; the first test builds it."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_HOME"):
             patch.delenv(name, raising=False)
         with standing(tmp_path_factory.mktemp("kills")) as ready:
             yield ready
+
+
+@pytest.fixture
+def stand(bare):
+    """With everything built, also for a test that runs alone."""
+    if not bare.seen:
+        bare.recover("--start", "all")
+        bare.wait_for_counters()
+    return bare
 
 
 @pytest.fixture
@@ -80,11 +90,11 @@ def without(removed, part, name, stand, match):
             here(stand)
 
 
-def test_the_first_deployment_of_all_killed_while_pools_are_made(stand):
-    assert stand.interrupt("engine", lambda: stand.pending(SITE, "pool"))
-    said = stand.recover("--start", "all")
+def test_the_first_deployment_of_all_killed_while_pools_are_made(bare):
+    assert bare.interrupt("engine", lambda: bare.pending(SITE, "pool"))
+    said = bare.recover("--start", "all")
     assert "ロックを外しました" in said
-    stand.wait_for_counters()
+    bare.wait_for_counters()
 
 
 def test_the_engine(stand, removed):

@@ -260,6 +260,16 @@ def test_a_guest_obeys_the_power_button(running):
     assert off
 
 
+def test_power_comes_back_before_the_kernel_has_removed_the_cables(running):
+    """It removes them with their namespace, when it comes to it; whoever holds that open puts it off."""
+    with namespaces_of(running.state_dir):
+        lab.power_off(running.state_dir, "kvm02")
+        lab.power_on(running.state_dir)
+        assert lab.status(running.state_dir).up
+    links = lab.execute(running.state_dir, "kvm02", ["ls", "/sys/class/net"]).stdout.split()
+    assert {"up0", "br-hita", "br-usuki", "cable0", "cable1"} <= set(links)
+
+
 def test_down_leaves_nothing_and_may_be_called_twice(tmp_path):
     before = machine(tmp_path / "state")
     up = lab.up(tmp_path / "state", plan=plan_folder(tmp_path / "plan"), bridges=True)
