@@ -75,6 +75,7 @@ def connect(where: Places, state: State, only: Collection[str] | None = None) ->
         if only is not None and host.id not in only:
             continue
         lines: list[str] = []
+        plugged: list[str] = []
         for number, network in enumerate(state.plan.networks):
             if host.id not in network.hosts:
                 continue
@@ -86,6 +87,9 @@ def connect(where: Places, state: State, only: Collection[str] | None = None) ->
                 f"link set {network.bridge} up",
             ]
             ports.append(f"link set {port} master {_bridge(number)} up")
+            plugged.append(port)
+        if only is not None:
+            unplug(where, switch, plugged)
         batch(where, member(state, host.id), lines)
     batch(where, switch, ports)
 
@@ -197,6 +201,20 @@ def round_trip_ms(output: str) -> float | None:
 
 def _bridge(number: int) -> str:
     return f"net{number}"
+
+
+def unplug(where: Places, namespaces: Namespaces, devices: Sequence[str]) -> None:
+    """Takes these ends of cables out of the namespaces, where they are still there.
+
+    The kernel removes the cables of a machine that lost its power when it comes to it, and until then their other ends
+    keep their names.
+    """
+    if not devices:
+        return
+    command = ["nsenter", "--target", str(namespaces.holder.pid), "--net", "--", "ip", "-force", "-batch", "-"]
+    text = "".join(f"link delete {device}\n" for device in devices)
+    # It fails for each that is gone already, as most are; one that stays is named when it is to be made anew.
+    subprocess.run(command, env=environment(where), input=text, capture_output=True, text=True, check=False)
 
 
 def batch(where: Places, namespaces: Namespaces, lines: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
 """The cable by which every host and gateway is joined to all others; the networks' frames run over it in tunnels."""
 
-from lab.network import batch
+from lab.network import batch, unplug
 from lab.plan import UNDERLAY, UNDERLAY_MTU, LabPlan
 from lab.state import Namespaces, Places
 from layout.uplinks import Uplink, Uplinks
@@ -18,6 +18,7 @@ def plug_in(where: Places, switch: Namespaces, member: Namespaces, plan: LabPlan
     """Joins a host or gateway. Raises LabUnavailable when the kernel refuses."""
     number = list(plan.addresses).index(member.name)
     port, mtu, end = f"u{number}", UNDERLAY_MTU, switch.holder.pid
+    unplug(where, switch, [port])
     # As a network card keeps its address over a power cut: neighbours that still know it reach the machine at once.
     mac = f"02:00:00:00:{number >> 8:02x}:{number & 0xFF:02x}"
     batch(
