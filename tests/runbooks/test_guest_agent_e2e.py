@@ -35,18 +35,10 @@ def standing(tmp_path_factory):
         yield standing
 
 
-def asked(standing, vm: str, *words: object) -> subprocess.CompletedProcess[str]:
-    """What virsh says, whether it succeeds or not."""
-    uri = standing.lab.local_uris[standing.place(vm)]
-    return subprocess.run(
-        ["virsh", "--quiet", "--connect", uri, *map(str, words)], stdin=subprocess.DEVNULL, capture_output=True,
-        text=True, timeout=120, check=False,
-    )  # fmt: skip
-
-
 def wait_for_agent(standing, vm: str) -> None:
+    ping = f"""virsh qemu-agent-command --timeout 5 {vm} '{{"execute": "guest-ping"}}'"""
     limit = time.monotonic() + AGENT_DEADLINE_S
-    while asked(standing, vm, "qemu-agent-command", "--timeout", 5, vm, '{"execute": "guest-ping"}').returncode != 0:
+    while standing.ssh(standing.place(vm), ping).returncode != 0:
         assert time.monotonic() < limit, f"no agent answers in {vm}"
         time.sleep(1)
 
